@@ -1,0 +1,56 @@
+# Every target makes .venv first if it is absent or older than its two sources.
+#   make demo SMOKE=1         the demo in its small size
+#   make test PYTHON=python3.12 TESTS="tests/envs -k drift"
+
+PYTHON ?= python3
+SMOKE ?= 0
+TESTS ?=
+WORKERS ?= 2
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+DOCS_OUT := docs/_build/html
+
+# The work is many small arrays: more threads a process only make it slower.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 POLARS_MAX_THREADS=1
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test bench lint docs clean
+
+help:
+	@echo "make demo [SMOKE=1] | test [TESTS=...] | bench | lint | docs | clean"
+
+# The stamp is touched last, so an installation that was cut off is made again
+# from nothing; a changed pyproject.toml or constraints.txt only updates it.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "driftrec needs Python 3.11 or newer, and '$(PYTHON)' is not:" \
+	    "choose another with make PYTHON=python3.12 ..." >&2; exit 1; }
+	test -f $(STAMP) || $(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/python scripts/demo.py $(if $(filter 1,$(SMOKE)),--smoke)
+
+test: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+
+bench: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python scripts/bench_speed.py
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Pages made from docstrings are written anew, so that none outlives its module.
+docs: $(STAMP)
+	rm -rf docs/api/generated docs/environments/generated
+	$(BIN)/sphinx-build -q -E -W --keep-going -n -b html docs $(DOCS_OUT)
+	@echo "The site is at $(DOCS_OUT)/index.html"
+
+clean:
+	rm -rf build dist *.egg-info docs/_build docs/api/generated docs/environments/generated
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

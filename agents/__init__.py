@@ -1,0 +1,1 @@
+"""Policies that act: baselines, bandits, Bayesian filters and oracles."""

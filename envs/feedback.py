@@ -1,0 +1,94 @@
+"""Distributions of feedback, from which it is drawn and its likelihood read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from driftrec.envs.arrays import Array, namespace
+from driftrec.envs.random import Stream
+
+
+class FeedbackDistribution(Protocol):
+    """What a user model answers to a slate."""
+
+    @property
+    def mean(self) -> Array:
+        """Expected feedback on each slot, `(users, slate)`."""
+        ...
+
+    def draw(self, rng: Stream) -> Array:
+        """Feedback on each slot, float32 `(users, slate)`."""
+        ...
+
+    def log_likelihood(self, feedback: Array) -> Array:
+        """Log-probability of the feedback of each user, `(users,)`."""
+        ...
+
+
+@dataclass(frozen=True)
+class IndependentClicks:
+    """Each slot is clicked or not, independently.
+
+    Attributes:
+        probability: of a click, `(users, slate)`.
+    """
+
+    probability: Array
+
+    @property
+    def mean(self) -> Array:
+        """Click probabilities, `(users, slate)`."""
+        return self.probability
+
+    def draw(self, rng: Stream) -> Array:
+        """Clicks as 0. or 1., `(users, slate)`."""
+        xp = namespace(self.probability)
+        return xp.astype(rng.uniform(*self.probability.shape) < self.probability, xp.float32)
+
+    def log_likelihood(self, feedback: Array) -> Array:
+        """Sum of the slots' Bernoulli log-probabilities, `(users,)`."""
+        xp = namespace(self.probability)
+        chance = xp.where(feedback > 0, self.probability, 1 - self.probability)
+        return xp.sum(xp.log(chance), axis=-1)
+
+
+@dataclass(frozen=True)
+class MultinomialClick:
+    """At most one slot is clicked: a conditional logit with a no-click option (McFadden 1974).
+
+    Attributes:
+        logits: utility of each slot; no click has utility 0. `(users, slate)`.
+    """
+
+    logits: Array
+
+    @property
+    def mean(self) -> Array:
+        """Click probability of each slot, `(users, slate)`."""
+        xp = namespace(self.logits)
+        top = xp.maximum(
+            xp.max(self.logits, axis=-1, keepdims=True), xp.zeros_like(self.logits[:, :1])
+        )
+        weights = xp.exp(self.logits - top)
+        return weights / (xp.sum(weights, axis=-1, keepdims=True) + xp.exp(-top))
+
+    def draw(self, rng: Stream) -> Array:
+        """Clicks as 0. or 1., at most one a row, `(users, slate)`."""
+        mean = self.mean
+        xp = namespace(mean)
+        upper = xp.cumulative_sum(mean, axis=-1)
+        chance = rng.uniform(*mean.shape)[:, :1]
+        return xp.astype((chance < upper) & (chance >= upper - mean), xp.float32)
+
+    def log_likelihood(self, feedback: Array) -> Array:
+        """Log-probability of the clicked slot, or of no click, `(users,)`.
+
+        Minus infinity where more than one slot is clicked.
+        """
+        mean = self.mean
+        xp = namespace(mean)
+        clicks = xp.sum(feedback, axis=-1)
+        clicked = xp.sum(mean * feedback, axis=-1)
+        chance = xp.where(clicks > 0, clicked, 1 - xp.sum(mean, axis=-1))
+        return xp.where(clicks > 1, xp.full_like(chance, -float("inf")), xp.log(chance))

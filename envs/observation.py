@@ -1,0 +1,70 @@
+"""What an agent sees: a function of public history alone."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from gymnasium import spaces
+
+from driftrec.envs.arrays import Array, to_numpy
+from driftrec.envs.simulation import Simulation
+
+Observation: TypeAlias = dict[str, Array]
+"""A batch of observations: the keys of `observation_space`, first axis the user."""
+
+LONGEST_LOG_ELAPSED = 40.0
+"""log(1 + seconds) of a gap longer than the age of the universe."""
+
+KEYS = ("slate", "feedback", "new_user", "new_session", "log_elapsed", "position")
+
+
+def observation_space(simulation: Simulation) -> spaces.Dict:
+    """The space of one user's observation.
+
+    | key | shape | meaning |
+    |-|-|-|
+    | slate | (slate, d + topics + 1) | features, topics and quality of the items shown last |
+    | feedback | (slate,) | clicks on them |
+    | new_user | (1,) | 1 in the first observation of a trial |
+    | new_session | (1,) | 1 in the first observation of a session |
+    | log_elapsed | (1,) | log(1 + seconds since the last request) |
+    | position | (1,) | requests so far in this session |
+
+    What was shown last is all zeros in the first observation of a trial.
+    """
+    table = to_numpy(simulation.catalogue.table)
+    lowest, highest = np.minimum(table.min(0), 0), np.maximum(table.max(0), 0)
+    slate = simulation.slate
+    low, high = simulation.model.feedback_range
+
+    def box(low: float, high: float, size: int = 1) -> spaces.Box:
+        return spaces.Box(low, high, (size,), np.float32)
+
+    return spaces.Dict(
+        {
+            "slate": spaces.Box(np.tile(lowest, (slate, 1)), np.tile(highest, (slate, 1))),
+            "feedback": box(low, high, slate),
+            "new_user": box(0, 1),
+            "new_session": box(0, 1),
+            "log_elapsed": box(0, LONGEST_LOG_ELAPSED),
+            "position": box(0, simulation.max_requests),
+        }
+    )
+
+
+def observe(simulation: Simulation) -> Observation:
+    """The observations of a batch of users, before their next request."""
+    xp, trials, table = simulation.xp, simulation.trials, simulation.catalogue.table
+    fresh = trials.request == 0
+    shown = table.take(trials.items, axis=0) if xp is np else table[trials.items]
+    if xp.count_nonzero(fresh):
+        shown = xp.where(fresh[:, None, None], xp.zeros_like(shown), shown)
+    return {
+        "slate": shown,
+        "feedback": trials.feedback,
+        "new_user": xp.astype(fresh[:, None], xp.float32),
+        "new_session": xp.astype((trials.position == 0)[:, None], xp.float32),
+        "log_elapsed": xp.log1p(trials.elapsed * 86400)[:, None],
+        "position": xp.astype(trials.position[:, None], xp.float32),
+    }

@@ -1,0 +1,109 @@
+"""Populations: a distribution over users and the catalogue they are shown, with named splits."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from driftrec.envs.catalogue import Catalogue
+from driftrec.envs.user_model import UserModel
+
+SPLITS = ("train", "validation", "test", "ood-drift", "ood-taste", "ood-items")
+"""`train` to learn on, `validation` to tune on, `test` and the out-of-distribution ones to report."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One named part of a population: its users never appear in another part.
+
+    Attributes:
+        population: name of the population.
+        name: one of `SPLITS`.
+        model: how these users behave.
+        catalogue: what they can be shown.
+    """
+
+    population: str
+    name: str
+    model: UserModel
+    catalogue: Catalogue
+
+    def entropy(self, *numbers: int) -> list[int]:
+        """Seed of a simulation on this split; no two splits share one."""
+        return [zlib.crc32(self.population.encode()), SPLITS.index(self.name), *numbers]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """A user model, a catalogue, and what differs in the splits.
+
+    Attributes:
+        name: names the population in tables and seeds.
+        model: how users of `train`, `validation` and `test` behave, unless `variants` says more.
+        catalogue: what they are shown, likewise.
+        variants: the model and the catalogue of a split, where they are not those above.
+        slate: items shown in one request.
+        max_requests: requests after which a trial is truncated.
+        max_days: days after which a trial is truncated.
+        card: where the parameters come from, in Markdown.
+    """
+
+    name: str
+    model: UserModel
+    catalogue: Catalogue
+    variants: Mapping[str, tuple[UserModel, Catalogue]] = field(default_factory=dict)
+    slate: int = 1
+    max_requests: int = 120
+    max_days: float = float("inf")
+    card: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.variants) - set(SPLITS):
+            raise ValueError(f"variants must be of the splits {SPLITS}, got {sorted(unknown)}")
+        smallest = min(len(self.split(name).catalogue) for name in SPLITS)
+        if not 1 <= self.slate <= smallest:
+            raise ValueError(f"slate must lie in [1, {smallest}] (the catalogue), got {self.slate}")
+        if self.max_requests < 1 or not self.max_days > 0:
+            raise ValueError(
+                "max_requests and max_days must be positive, "
+                f"got {self.max_requests} and {self.max_days}"
+            )
+
+    def split(self, name: str) -> Split:
+        """The part of the population called `name`.
+
+        Raises:
+            ValueError: if there is none of that name.
+        """
+        if name not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}; got {name!r}")
+        model, catalogue = self.variants.get(name, (self.model, self.catalogue))
+        return Split(self.name, name, model, catalogue)
+
+    def replace_parameters(self, **parameters: Any) -> Population:
+        """The same population with parameters of its user model changed in every split.
+
+        Raises:
+            ValueError: if the user model has no such parameter.
+        """
+        variants = {
+            name: (_changed(model, parameters), catalogue)
+            for name, (model, catalogue) in self.variants.items()
+        }
+        return replace(self, model=_changed(self.model, parameters), variants=variants)
+
+
+def _changed(model: UserModel, parameters: Mapping[str, Any]) -> UserModel:
+    if not is_dataclass(model):
+        raise ValueError(
+            f"{type(model).__name__} is no dataclass: its parameters cannot be changed"
+        )
+    known = {item.name for item in fields(model)}
+    if unknown := set(parameters) - known:
+        raise ValueError(
+            f"{type(model).__name__} has no parameter {sorted(unknown)}; it has {sorted(known)}"
+        )
+    changed: UserModel = replace(model, **parameters)
+    return changed

@@ -1,0 +1,80 @@
+"""Populations and user models by name, including those of other packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from driftrec.envs.population import Population
+from driftrec.envs.user_model import UserModel
+
+ENTRY_POINTS = "driftrec.user_models"
+"""Entry-point group in which other packages name their `UserModel` classes."""
+
+_populations: dict[str, Callable[[], Population]] = {}
+_user_models: dict[str, Callable[[], UserModel]] = {}
+
+
+def register_population(name: str, factory: Callable[[], Population]) -> None:
+    """Make a population available to every script and environment as `name`.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+    _register(_populations, name, factory)
+
+
+def register_user_model(name: str, factory: Callable[[], UserModel]) -> None:
+    """Make a user model available by name, with its default catalogue and parameters.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+    _register(_user_models, name, factory)
+
+
+def population_names() -> list[str]:
+    """Names that `make_population` knows, those of installed plug-ins included."""
+    plugins = {point.name for point in entry_points(group=ENTRY_POINTS)}
+    return sorted({*_populations, *_user_models, *plugins})
+
+
+def make_population(name: str) -> Population:
+    """The population registered as `name`, or one of a user model registered or plugged in so.
+
+    Raises:
+        ValueError: if nothing is known by that name, or a plug-in is no user model.
+    """
+    if name in _populations:
+        return _populations[name]()
+    if name in _user_models:
+        return population_of(_user_models[name](), name)
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        return population_of(point.load()(), name)
+    raise ValueError(f"population must be one of {', '.join(population_names())}; got {name!r}")
+
+
+def population_of(model: UserModel, name: str) -> Population:
+    """A population of the users of one model with its own catalogue.
+
+    Raises:
+        ValueError: if `model` is not a `UserModel`.
+    """
+    if not isinstance(model, UserModel):
+        raise ValueError(f"{name!r} must be a driftrec UserModel, got {type(model).__name__}")
+    return Population(name, model, model.default_catalogue())
+
+
+def resolve_population(
+    population: Population | str, parameters: Mapping[str, Any] | None = None
+) -> Population:
+    """A population by name or as it is, with parameters of its user model changed."""
+    found = make_population(population) if isinstance(population, str) else population
+    return found.replace_parameters(**parameters) if parameters else found
+
+
+def _register(table: dict[str, Any], name: str, factory: Any) -> None:
+    if name in _populations or name in _user_models:
+        raise ValueError(f"the name {name!r} is registered already: choose another")
+    table[name] = factory

@@ -1,0 +1,162 @@
+"""A batch of users as one Gymnasium vector environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from driftrec.envs.actions import action_space, checked_slates
+from driftrec.envs.arrays import Array
+from driftrec.envs.observation import Observation, observation_space, observe
+from driftrec.envs.population import Population
+from driftrec.envs.populations import resolve_population
+from driftrec.envs.rewards import Reward, reward_function
+from driftrec.envs.simulation import Simulation
+
+
+class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
+    """Many users at once, stepped by the batch engine.
+
+    The spaces, rewards and ends of a trial are those of `RecommendationEnv`, for each row. In
+    `SAME_STEP` autoreset a row whose trial ends gets a new user at once: the observation is
+    the new user's first, and the last one of the old is in `info["final_obs"]`. In `DISABLED`
+    autoreset a row that is over stays so, with reward 0, until `reset` is called with
+    `options={"reset_mask": mask}`.
+
+    Args:
+        population: a `Population`, or the name of one.
+        num_envs: number of users.
+        split: the part of the population they come from.
+        reward: name of the reward, or weights of several.
+        autoreset_mode: `SAME_STEP` or `DISABLED`.
+        parameters: changes to the user model's parameters.
+        array_library: "numpy", or "torch" for tensors.
+        device: where torch's tensors live.
+
+    Raises:
+        ValueError: if an option is unknown or out of range.
+    """
+
+    def __init__(
+        self,
+        population: Population | str,
+        num_envs: int = 1,
+        *,
+        split: str = "train",
+        reward: Reward = "clicks",
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        parameters: Mapping[str, Any] | None = None,
+        array_library: str = "numpy",
+        device: Any = None,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        mode = AutoresetMode(autoreset_mode)
+        if mode is AutoresetMode.NEXT_STEP:
+            raise ValueError("autoreset_mode must be SAME_STEP or DISABLED, got NEXT_STEP")
+        self.metadata = {"autoreset_mode": mode}
+        self.population = resolve_population(population, parameters)
+        self.num_envs = num_envs
+        self.simulation = Simulation(
+            self.population.split(split),
+            num_envs,
+            slate=self.population.slate,
+            max_requests=self.population.max_requests,
+            max_days=self.population.max_days,
+            array_library=array_library,
+            device=device,
+        )
+        self._mode = mode
+        self._reward = reward_function(reward)
+        self.single_observation_space = observation_space(self.simulation)
+        self.single_action_space = action_space(
+            len(self.simulation.catalogue), self.population.slate
+        )
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin trials with new users.
+
+        Args:
+            seed: reproduces the users and all that happens to them under the same actions.
+            options: `{"reset_mask": booleans (users,)}` replaces only those users.
+
+        Raises:
+            ValueError: if an option is unknown or the mask has another shape.
+        """
+        options = options or {}
+        if unknown := set(options) - {"reset_mask"}:
+            raise ValueError(f"the only reset option is 'reset_mask', got {sorted(unknown)}")
+        if "reset_mask" in options:
+            self._reset_some(options["reset_mask"])
+        else:
+            super().reset(seed=seed)
+            self.simulation.reset(int(self.np_random.integers(2**62)) if seed is None else seed)
+        return observe(self.simulation), {}
+
+    def _reset_some(self, mask: Array) -> None:
+        if self.simulation.state is None:
+            raise ValueError("call reset without a mask first: there are no users yet")
+        if tuple(getattr(mask, "shape", ())) != (self.num_envs,) or "bool" not in str(mask.dtype):
+            raise ValueError(f"reset_mask must be booleans of shape ({self.num_envs},), got {mask}")
+        self.simulation.reset_rows(mask)
+
+    def step(self, actions: Array) -> tuple[Observation, Array, Array, Array, dict[str, Any]]:
+        """Show a slate to each user.
+
+        Args:
+            actions: item numbers, `(users, slate)`, or `(users,)` where the slate is one item.
+
+        Returns:
+            Observations, rewards, terminations (churn), truncations (limits), all with the user
+            as first axis, and info.
+
+        Raises:
+            ValueError, TypeError: if the action is not valid, see `checked_slates`.
+        """
+        simulation, xp = self.simulation, self.simulation.xp
+        if simulation.state is None:
+            raise ValueError("call reset before step: there are no users yet")
+        items = checked_slates(
+            actions, self.num_envs, simulation.slate, len(simulation.catalogue), xp
+        )
+        was_over = simulation.trials.over if self._mode is AutoresetMode.DISABLED else None
+        simulation.step(items)
+        reward = self._reward(simulation)
+        if was_over is not None and xp.count_nonzero(was_over):
+            reward = xp.where(was_over, xp.zeros_like(reward), reward)
+        observation = observe(simulation)
+        terminated, truncated = simulation.trials.churned, simulation.trials.truncated
+        info: dict[str, Any] = {}
+        if self._mode is AutoresetMode.SAME_STEP:
+            over = terminated | truncated
+            if xp.count_nonzero(over):
+                terminated, truncated = (
+                    xp.asarray(terminated, copy=True),
+                    xp.asarray(truncated, copy=True),
+                )
+                info = self._final(observation, over)
+                simulation.reset_rows(over)
+                observation = observe(simulation)
+        return observation, reward, terminated, truncated, info
+
+    def _final(self, observation: Observation, over: Array) -> dict[str, Any]:
+        """Last observations of trials that are over, in Gymnasium's layout."""
+        final = np.full(self.num_envs, None, dtype=object)
+        for row in np.flatnonzero(np.asarray(over)):
+            final[row] = {key: values[row] for key, values in observation.items()}
+        return {"final_obs": final, "_final_obs": over}
+
+    def action_masks(self) -> Array:
+        """True where an item was not shown to the user yet, `(users, items)`."""
+        return self.simulation.shown == 0
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Nothing to release."""

@@ -1,0 +1,1 @@
+"""Learners that produce policies by meta-training across a population."""
