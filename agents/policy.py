@@ -50,7 +50,8 @@ def renew(state: Any, fresh: Any, new_user: Array) -> Any:
     """
     if dataclasses.is_dataclass(state):
         names = [field.name for field in dataclasses.fields(state)]
-        return type(state)(
+        kind: Any = type(state)
+        return kind(
             *(renew(getattr(state, name), getattr(fresh, name), new_user) for name in names)
         )
     xp = namespace(state)

@@ -12,6 +12,7 @@ from driftrec.envs.drifting_user import DriftingUser, DriftingUserState, default
 from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feed import feed_population
 from driftrec.envs.feedback import FeedbackDistribution, IndependentClicks, MultinomialClick
+from driftrec.envs.kuairand import kuairand_population
 from driftrec.envs.population import SPLITS, Population, Split
 from driftrec.envs.populations import (
     make_population,
@@ -25,10 +26,15 @@ from driftrec.envs.random import RandomStreams, Stream
 from driftrec.envs.rewards import REWARDS
 from driftrec.envs.simulation import Simulation, Trials, UserModelError
 from driftrec.envs.slate import slate_population
+from driftrec.envs.storage import StorageError, load_population, save_population
 from driftrec.envs.user_model import ReturnGap, UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
 
-IDS = {"Feed": ("feed", "Feed"), "Slate": ("slate", "Slate")}
+IDS = {
+    "Feed": ("feed", "Feed"),
+    "KuaiRand": ("kuairand", "KuaiRand"),
+    "Slate": ("slate", "Slate"),
+}
 
 for _name, (_module, _prefix) in IDS.items():
     gymnasium.register(
@@ -43,6 +49,7 @@ gymnasium.register(
     kwargs={"population": "Feed"},
 )
 register_population("Feed", feed_population)
+register_population("KuaiRand", kuairand_population)
 register_population("Slate", slate_population)
 
 __all__ = [
@@ -62,18 +69,22 @@ __all__ = [
     "Simulation",
     "Slate",
     "Split",
+    "StorageError",
     "Stream",
     "Trials",
     "UserModel",
     "UserModelError",
     "default_personas",
     "feed_population",
+    "kuairand_population",
+    "load_population",
     "make_population",
     "population_names",
     "population_of",
     "register_population",
     "register_user_model",
     "resolve_population",
+    "save_population",
     "slate_population",
     "synthetic_catalogue",
 ]

@@ -15,8 +15,10 @@ def action_space(items: int, slate: int) -> spaces.Space[Any]:
     return spaces.Discrete(items) if slate == 1 else spaces.MultiDiscrete([items] * slate)
 
 
-def checked_slates(action: Any, users: int, slate: int, items: int, xp: Any = np) -> Array:
-    """A batch of actions as item numbers, `(users, slate)`.
+def checked_slates(
+    action: Any, users: int, slate: int, items: int, xp: Any = np, device: Any = None
+) -> Array:
+    """A batch of actions as item numbers, int64 `(users, slate)`, in an array of their own.
 
     Args:
         action: integers of shape `(users, slate)`, or `(users,)` where the slate is one item.
@@ -24,22 +26,23 @@ def checked_slates(action: Any, users: int, slate: int, items: int, xp: Any = np
         slate: items in a request.
         items: size of the catalogue.
         xp: array namespace.
+        device: where torch's arrays live.
 
     Raises:
         ValueError: if the shape is another, an item does not exist, or a slate shows one twice.
         TypeError: if the action is not made of integers.
     """
-    array = np.asarray(action) if xp is np else xp.asarray(action)
-    if not xp.isdtype(array.dtype, "integral"):
-        raise TypeError(f"an action is made of item numbers (integers), got {array.dtype}")
+    array = np.array(action) if xp is np else xp.asarray(action, device=device, copy=True)
+    if array.dtype != xp.int64:
+        array = _as_integers(array, xp)
     if slate == 1 and array.ndim == 1:
         array = array[:, None]
-    if tuple(array.shape) != (users, slate):
+    if array.shape != (users, slate):
         raise ValueError(
             f"an action must show {slate} item(s) to each of {users} user(s): expected shape "
             f"{(users, slate)}, got {tuple(array.shape)}"
         )
-    if array.min() < 0 or array.max() >= items:
+    if xp.count_nonzero((array < 0) | (array >= items)):
         raise ValueError(
             f"items are numbered 0 to {items - 1}, got {int(array.min())} to {int(array.max())}"
         )
@@ -48,3 +51,9 @@ def checked_slates(action: Any, users: int, slate: int, items: int, xp: Any = np
         if xp.count_nonzero(ordered[:, 1:] == ordered[:, :-1]):
             raise ValueError("a slate must not show an item twice: got a slate with duplicates")
     return array
+
+
+def _as_integers(array: Array, xp: Any) -> Array:
+    if not xp.isdtype(array.dtype, "integral"):
+        raise TypeError(f"an action is made of item numbers (integers), got {array.dtype}")
+    return xp.astype(array, xp.int64)

@@ -88,12 +88,16 @@ class Catalogue:
 
     @cached_property
     def table(self) -> Array:
-        """What an agent sees of each item: features, topics and quality, `(items, d + topics + 1)`."""
+        """What an agent sees of each item: `(items, d + topics + 1)`: features, topics, quality."""
         xp = namespace(self.features)
         table = xp.concat([self.features, self.topics, self.quality[:, None]], axis=1)
         if xp is np:
             table.setflags(write=False)
         return table
+
+    @cached_property
+    def _columns(self) -> np.ndarray:
+        return np.ascontiguousarray(self.table.T)
 
     def show(self, items: Array, repeats: Array) -> Slate:
         """Look up a slate.
@@ -102,25 +106,23 @@ class Catalogue:
             items: item numbers, integer `(users, slate)`.
             repeats: 1 where shown before, `(users, slate)`.
         """
-        if type(items) is np.ndarray:
-            return Slate(
-                items,
-                self.features.take(items, axis=0),
-                self.topics.take(items, axis=0),
-                self.quality.take(items),
-                repeats,
-            )
-        return Slate(items, self.features[items], self.topics[items], self.quality[items], repeats)
+        # In numpy, columns are laid out one after the other, as the default user's state is.
+        numpy = type(items) is np.ndarray
+        shown = self._columns.take(items.T, axis=1).T if numpy else self.table[items]
+        features = self.dimension
+        return Slate(
+            items, shown[..., :features], shown[..., features:-1], shown[..., -1], repeats
+        )
 
     def to_library(self, xp: Any, device: Any = None) -> Catalogue:
         """The same catalogue with arrays of library `xp` on `device`."""
         if xp is np:
             return self
-        arrays = (
+        features, topics, quality = (
             xp.asarray(np.array(array), device=device)
             for array in (self.features, self.topics, self.quality)
         )
-        return Catalogue(*arrays, self.titles, self.topic_names)
+        return Catalogue(features, topics, quality, self.titles, self.topic_names)
 
 
 def synthetic_catalogue(

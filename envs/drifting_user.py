@@ -4,86 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, namespace, sigmoid
+from driftrec.envs.arrays import Array, duplicate, namespace, sigmoid
 from driftrec.envs.catalogue import Catalogue, Slate
+from driftrec.envs.drifting_state import DriftingUserState, Traits
 from driftrec.envs.feedback import FeedbackDistribution, IndependentClicks, MultinomialClick
-from driftrec.envs.random import Stream, keyed_normal, keyed_uniform
+from driftrec.envs.random import Stream, keyed_uniform, normal_pairs
 from driftrec.envs.user_model import ReturnGap, UserModel
 
 SESSION_GAP = 0.5 / 24
 """Days without a request after which the next one opens a new session (30 minutes)."""
 
 DAYS_PER_YEAR = 365.25
-
-
-@dataclass(slots=True)
-class Traits:
-    """What stays with a user for life; the first axis of every array is the user.
-
-    Attributes:
-        key: seed of the user's own rare events.
-        level: base logit of a click, intercept included.
-        transient_rate: relaxation of the mood (column 0) and the whims, per day, `(users, 1 + topics)`.
-        satiation_rate: per day.
-        satiation_weight: logits lost per recent exposure to the topic.
-        expectation: click probability that the user takes for granted.
-        leave_bias: logit of leaving after a request, when content and rested.
-        churn_bias: logit of never returning after a session, when content.
-        return_days: median gap between sessions when content.
-    """
-
-    key: Array
-    level: Array
-    transient_rate: Array
-    satiation_rate: Array
-    satiation_weight: Array
-    expectation: Array
-    leave_bias: Array
-    churn_bias: Array
-    return_days: Array
-
-
-@dataclass(slots=True)
-class DriftingUserState:
-    """Hidden state of a batch of users; the first axis of every array is the user.
-
-    Attributes:
-        traits: what does not change.
-        session: number of the session, from 0.
-        requests: requests so far in this session.
-        core_age: days since the core was last moved.
-        persona: number of the persona whose taste the user shares.
-        core: lasting taste over item features, `(users, d)`.
-        transient: mood (column 0) and whim by topic, in logits, `(users, 1 + topics)`.
-        satiation: recent exposures by topic, `(users, topics)`.
-        satisfaction: recent clicks above the user's own expectation, in [-1, 1].
-        boredom: recent share of what was shown that the user was already sated with.
-    """
-
-    traits: Traits
-    session: Array
-    requests: Array
-    core_age: Array
-    persona: Array
-    core: Array
-    transient: Array
-    satiation: Array
-    satisfaction: Array
-    boredom: Array
-
-    @property
-    def mood(self) -> Array:
-        """Mood in logits, shared by all topics, `(users,)`."""
-        return self.transient[:, 0]
-
-    @property
-    def whim(self) -> Array:
-        """Passing taste by topic in logits, `(users, topics)`."""
-        return self.transient[:, 1:]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +100,7 @@ class DriftingUser(UserModel):
     slot_bias: float = 0.0
     session_requests: float = 20.0
     session_spread: float = 0.3
-    churn: float = 0.02
+    churn: float = 0.008
     churn_spread: float = 1.0
     return_days: float = 0.63
     return_spread: float = 0.5
@@ -176,7 +112,7 @@ class DriftingUser(UserModel):
     leave_boredom: float = 0.2
     leave_fatigue: float = 0.01
     churn_satisfaction: float = 3.0
-    churn_boredom: float = 0.5
+    churn_boredom: float = 0.2
     spread: float = 0.3
 
     def __post_init__(self) -> None:
@@ -198,50 +134,107 @@ class DriftingUser(UserModel):
         """Number of item features d that users have a taste for."""
         return int(self.personas.shape[1])
 
+    @cached_property
+    def _pause(self) -> np.float32:
+        """Days between two requests of a session."""
+        return np.float32(self.seconds_per_request / 86400)
+
+    def _numbers(self, array: Array) -> SimpleNamespace:
+        """The parameters, ready for arithmetic with arrays of the kind of `array`."""
+        return self._arrays if type(array) is np.ndarray else self._scalars
+
+    @cached_property
+    def _scalars(self) -> SimpleNamespace:
+        numbers = {item.name: getattr(self, item.name) for item in fields(self)}
+        numbers = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+        return SimpleNamespace(
+            **numbers,
+            pause=float(self._pause),
+            pause_forgotten=float(np.exp(-self._pause / self.memory_days)),
+            item_size=self.dimension**0.5,
+            one=1.0,
+        )
+
+    @cached_property
+    def _arrays(self) -> SimpleNamespace:
+        # Numpy takes twice as long to multiply by a Python number as by an array of no axes.
+        numbers = vars(self._scalars)
+        return SimpleNamespace(**{name: np.array(numbers[name], np.float32) for name in numbers})
+
     # Who they are
 
     def sample(self, users: int, rng: np.random.Generator) -> DriftingUserState:
-        """Draw users at the start of their first session, in the stationary law of every process."""
+        """Draw users who begin their first session, each process in its stationary law.
+
+        Arrays are laid out column by column, so that numpy loops over the users of a column and
+        not over the few columns of a user, which takes a quarter of the time.
+        """
+        scales, medians, means = self._laws
         persona = rng.integers(len(self.personas), size=users)
-        individual = np.sqrt(1 - self.persona_share) * rng.standard_normal((users, self.dimension))
-        transient = rng.standard_normal((users, 1 + self.topics)) * self._transient_sd
-        traits = self._sample_traits(users, rng)
-        zero = np.zeros(users, np.float32)
+        draws = scales * rng.standard_normal((len(scales), users), np.float32)
+        draws[: self.dimension] += self.personas.T.take(persona, axis=1)
+        zeros = np.zeros((4 + self.topics, users), np.float32)
+        first = self.dimension + 1 + self.topics
+        level, churn_bias = draws[-2:] + means
         return DriftingUserState(
-            traits=traits,
+            traits=self._traits(
+                rng.integers(2**62, size=users),
+                level,
+                churn_bias,
+                medians * np.exp(draws[first:-2]),
+            ),
             session=np.zeros(users, np.int64),
-            requests=zero,
-            core_age=zero.copy(),
+            requests=zeros[0],
+            core_age=zeros[1],
             persona=persona,
-            core=self.personas[persona] + individual.astype(np.float32),
-            transient=transient.astype(np.float32),
-            satiation=np.zeros((users, self.topics), np.float32),
-            satisfaction=zero.copy(),
-            boredom=zero.copy(),
+            core=draws[: self.dimension].T,
+            transient=draws[self.dimension : first].T,
+            satiation=zeros[4:].T,
+            satisfaction=zeros[2],
+            boredom=zeros[3],
         )
 
-    def _sample_traits(self, users: int, rng: np.random.Generator) -> Traits:
-        def around(value: float, spread: float = self.spread) -> np.ndarray:
-            return (value * np.exp(spread * rng.standard_normal(users))).astype(np.float32)
-
-        def normal(mean: float, sd: float) -> np.ndarray:
-            return (mean + sd * rng.standard_normal(users)).astype(np.float32)
-
-        level = normal(self.intercept, self.level_sd)
-        rates = [around(24 / self.mood_hours)[:, None]]
-        rates += [around(1440 / self.whim_minutes)[:, None]] * self.topics
-        length = around(self.session_requests, self.session_spread)
+    def _traits(
+        self, key: np.ndarray, level: np.ndarray, churn_bias: np.ndarray, factors: np.ndarray
+    ) -> Traits:
+        rates, (satiation_rate, satiation_weight, length, return_days) = factors[:2], factors[2:]
+        # One row for the mood and one for each whim; the whims of a user relax alike.
+        rate = rates.take([0] + [1] * self.topics, axis=0)
+        decay = -self._pause * rate
         return Traits(
-            key=rng.integers(2**62, size=users),
+            key=key,
             level=level,
-            transient_rate=np.concatenate(rates, axis=1),
-            satiation_rate=around(24 / self.satiation_hours),
-            satiation_weight=around(self.satiation),
+            transient_rate=rate.T,
+            satiation_rate=satiation_rate,
+            satiation_weight=satiation_weight,
             expectation=sigmoid(level + np.float32(self.expectation)),
-            leave_bias=-np.log(np.maximum(length - 1, 1e-3)),
-            churn_bias=normal(_logit(self.churn), self.churn_spread),
-            return_days=around(self.return_days, self.return_spread),
+            leave_bias=-np.log(np.maximum(length - np.float32(1), np.float32(1e-3))),
+            churn_bias=churn_bias,
+            return_days=return_days,
+            pause_kept=np.exp(decay).T,
+            pause_fresh=(self._transient_sd[:, None] * np.sqrt(-np.expm1(decay + decay))).T,
+            pause_sated=np.exp(-self._pause * satiation_rate),
         )
+
+    @cached_property
+    def _laws(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Standard deviations of all that a user is drawn from, medians and means of traits."""
+        factors = (
+            (24 / self.mood_hours, self.spread),
+            (1440 / self.whim_minutes, self.spread),
+            (24 / self.satiation_hours, self.spread),
+            (self.satiation, self.spread),
+            (self.session_requests, self.session_spread),
+            (self.return_days, self.return_spread),
+        )
+        scales = [np.sqrt(1 - self.persona_share)] * self.dimension
+        scales += [*self._transient_sd, *(spread for _, spread in factors)]
+        scales += [self.level_sd, self.churn_spread]
+        medians = [median for median, _ in factors]
+        means = [self.intercept, _logit(self.churn)]
+        as_columns = (np.array(column, np.float32)[:, None] for column in (scales, medians, means))
+        scale, median, mean = as_columns
+        return scale, median, mean
 
     @cached_property
     def _transient_sd(self) -> np.ndarray:
@@ -251,14 +244,18 @@ class DriftingUser(UserModel):
 
     def respond(self, state: DriftingUserState, slate: Slate) -> FeedbackDistribution:
         """Clicks on a slate: independent, or at most one."""
-        xp = namespace(state.core)
+        number = self._numbers(state.core)
+        transient, traits = state.transient, state.traits
+        appeal = transient[:, 1:] - traits.satiation_weight[:, None] * state.satiation
+        taste = (slate.features * state.core[:, None, :]).sum(-1)
         logits = (
-            (state.traits.level + state.transient[:, 0])[:, None]
+            (traits.level + transient[:, 0])[:, None]
             + slate.quality
-            + self.taste_sd * xp.vecdot(slate.features, state.core[:, None, :])
-            + xp.vecdot(slate.topics, self._topic_appeal(state)[:, None, :])
-            - self.repeat_penalty * slate.repeats
+            + number.taste_sd * taste
+            + (slate.topics * appeal[:, None, :]).sum(-1)
         )
+        if namespace(slate.repeats).count_nonzero(slate.repeats):
+            logits = logits - number.repeat_penalty * slate.repeats
         if self.slot_bias:
             logits = logits + self._slots(logits)
         if self.choice == "multinomial":
@@ -267,16 +264,14 @@ class DriftingUser(UserModel):
 
     def click_probability(self, state: DriftingUserState, catalogue: Catalogue) -> Array:
         """Click probability of each item alone in the first slot, unseen, `(users, items)`."""
+        appeal = state.whim - state.traits.satiation_weight[:, None] * state.satiation
         logits = (
-            (state.traits.level + state.transient[:, 0])[:, None]
+            (state.traits.level + state.mood)[:, None]
             + catalogue.quality
             + self.taste_sd * (state.core @ catalogue.features.T)
-            + self._topic_appeal(state) @ catalogue.topics.T
+            + appeal @ catalogue.topics.T
         )
         return sigmoid(logits)
-
-    def _topic_appeal(self, state: DriftingUserState) -> Array:
-        return state.transient[:, 1:] - state.traits.satiation_weight[:, None] * state.satiation
 
     def _slots(self, logits: Array) -> Array:
         xp = namespace(logits)
@@ -287,23 +282,24 @@ class DriftingUser(UserModel):
 
     def react(self, state: DriftingUserState, slate: Slate, feedback: Array) -> DriftingUserState:
         """Satiation, influence, satisfaction and boredom after a slate and its feedback."""
-        xp = namespace(state.core)
+        number = self._numbers(state.core)
         size = feedback.shape[1]
-        exposure = slate.topics[:, 0] if size == 1 else xp.sum(slate.topics, axis=1)
-        clicks = feedback[:, 0] if size == 1 else xp.mean(feedback, axis=1)
-        sated = xp.vecdot(exposure, state.satiation) / size
+        exposure = slate.topics[:, 0] if size == 1 else slate.topics.sum(1)
+        clicks = feedback[:, 0] if size == 1 else feedback.mean(1)
+        sated = (exposure * state.satiation).sum(-1)
+        sated = sated if size == 1 else sated / size
         news = clicks - state.traits.expectation
         return DriftingUserState(
-            traits=state.traits,
-            session=state.session,
-            requests=state.requests + 1,
-            core_age=state.core_age,
-            persona=state.persona,
-            core=self._influenced(state.core, slate, feedback) if self.influence else state.core,
-            transient=state.transient,
-            satiation=state.satiation + exposure,
-            satisfaction=state.satisfaction + self.memory * (news - state.satisfaction),
-            boredom=state.boredom + self.memory * (sated - state.boredom),
+            state.traits,
+            state.session,
+            state.requests + number.one,
+            state.core_age,
+            state.persona,
+            self._influenced(state.core, slate, feedback),
+            state.transient,
+            state.satiation + exposure,
+            state.satisfaction + number.memory * (news - state.satisfaction),
+            state.boredom + number.memory * (sated - state.boredom),
         )
 
     def _influenced(self, core: Array, slate: Slate, feedback: Array) -> Array:
@@ -312,95 +308,123 @@ class DriftingUser(UserModel):
         An item's taste direction is scaled to the core's own size sqrt(d) |x|, since features
         have norm about one and cores have norm about sqrt(d).
         """
-        share = (self.influence * feedback)[:, :, None]
-        moves = share * (self.dimension**0.5 * slate.features - core[:, None, :])
-        return core + (moves[:, 0] if moves.shape[1] == 1 else moves.sum(1))
+        if not self.influence or not namespace(core).count_nonzero(feedback):
+            return core
+        number = self._numbers(core)
+        share = number.influence * feedback
+        if feedback.shape[1] == 1:
+            return core + share * (number.item_size * slate.features[:, 0] - core)
+        return core + (share[:, :, None] * (number.item_size * slate.features - core[:, None])).sum(1)
 
     # What time does
 
     def drift(self, state: DriftingUserState, elapsed: Array, rng: Stream) -> DriftingUserState:
         """Mood, whims, satiation and satisfaction relax; after a gap the core moves."""
-        xp = namespace(state.core)
-        kept = xp.exp(-elapsed[:, None] * state.traits.transient_rate)
+        xp, number, traits = namespace(elapsed), self._numbers(elapsed), state.traits
         noise = rng.normal(*state.transient.shape)
-        sd = self._transient_sd if xp is np else xp.asarray(self._transient_sd, device=noise.device)
-        forgotten = xp.exp(elapsed * (-1 / self.memory_days))
-        satiation_kept = xp.exp(-elapsed * state.traits.satiation_rate)
-        new = DriftingUserState(
-            traits=state.traits,
-            session=state.session,
-            requests=state.requests,
-            core_age=state.core_age + elapsed,
-            persona=state.persona,
-            core=state.core,
-            transient=kept * state.transient + sd * xp.sqrt(1 - kept * kept) * noise,
-            satiation=satiation_kept[:, None] * state.satiation,
-            satisfaction=forgotten * state.satisfaction,
-            boredom=forgotten * state.boredom,
+        after = DriftingUserState(
+            traits,
+            state.session,
+            state.requests,
+            state.core_age + elapsed,
+            state.persona,
+            state.core,
+            traits.pause_kept * state.transient + traits.pause_fresh * noise,
+            traits.pause_sated[:, None] * state.satiation,
+            number.pause_forgotten * state.satisfaction,
+            number.pause_forgotten * state.boredom,
         )
-        opened = elapsed > SESSION_GAP
-        return self._open_session(new, opened) if xp.count_nonzero(opened) else new
+        unusual = elapsed != number.pause
+        if xp.count_nonzero(unusual):
+            rows = xp.nonzero(unusual)[0]
+            self._relax(state, after, elapsed[rows], noise[rows], rows)
+            self._open_session(after, rows[elapsed[rows] > SESSION_GAP])
+        return after
 
-    def _open_session(self, state: DriftingUserState, opened: Array) -> DriftingUserState:
-        """A new session for some users: requests count from 0 and the core has moved."""
-        xp = namespace(state.core)
-        rows = xp.nonzero(opened)[0]
-        session = state.session + xp.astype(opened, state.session.dtype)
-        persona, core = self._moved_core(state, rows, session)
-        zero = xp.zeros_like(state.requests)
-        return DriftingUserState(
-            traits=state.traits,
-            session=session,
-            requests=xp.where(opened, zero, state.requests),
-            core_age=xp.where(opened, zero, state.core_age),
-            persona=persona,
-            core=core,
-            transient=state.transient,
-            satiation=state.satiation,
-            satisfaction=state.satisfaction,
-            boredom=state.boredom,
+    def _relax(
+        self,
+        before: DriftingUserState,
+        after: DriftingUserState,
+        days: Array,
+        noise: Array,
+        rows: Array,
+    ) -> None:
+        """Write what relaxes over `days` that are not the usual pause into some rows of `after`."""
+        xp, traits = namespace(days), before.traits
+        sd = xp.asarray(np.array(self._transient_sd), device=days.device)
+        decay = -days[:, None] * traits.transient_rate[rows]
+        fresh = sd * xp.sqrt(-xp.expm1(2 * decay))
+        after.transient[rows] = xp.exp(decay) * before.transient[rows] + fresh * noise
+        kept = xp.exp(-days * traits.satiation_rate[rows])
+        after.satiation[rows] = kept[:, None] * before.satiation[rows]
+        forgotten = xp.exp(days * (-1 / self.memory_days))
+        after.satisfaction[rows] = forgotten * before.satisfaction[rows]
+        after.boredom[rows] = forgotten * before.boredom[rows]
+
+    def _open_session(self, state: DriftingUserState, rows: Array) -> None:
+        """A new session for some rows: requests count from 0 and the core has moved."""
+        if not rows.shape[0]:
+            return
+        session = state.session[rows] + 1
+        before = state.persona[rows]
+        after, moved = self._moved_core(
+            state.core_age[rows], state.traits.key[rows], session, before, state.core[rows]
         )
+        for name, values in (
+            ("session", session),
+            ("requests", 0),
+            ("core_age", 0),
+            ("persona", after),
+            ("core", moved),
+        ):
+            changed = duplicate(getattr(state, name))
+            changed[rows] = values
+            setattr(state, name, changed)
 
     def _moved_core(
-        self, state: DriftingUserState, rows: Array, session: Array
+        self, age: Array, key: Array, session: Array, persona: Array, core: Array
     ) -> tuple[Array, Array]:
-        """Persona and core after their drift since they last moved, for `rows` only."""
-        xp = namespace(state.core)
-        device = state.core.device
-        personas = xp.asarray(np.array(self.personas), device=device)
-        years = state.core_age[rows] / DAYS_PER_YEAR
-        keys = _as_numpy(state.traits.key[rows]) + _as_numpy(session[rows]) * 7919
-        noise = xp.asarray(keyed_normal(keys, self.dimension), device=device)
-        chance = xp.asarray(keyed_uniform(keys + 1, 2).astype(np.float32), device=device)
+        """Persona and core of some users after `age` days, by the luck of their new session."""
+        xp = namespace(core)
+        personas = xp.asarray(np.array(self.personas), device=core.device)
+        normals = self.dimension + self.dimension % 2
+        chance = keyed_uniform(_as_numpy(key) + _as_numpy(session) * 7919, normals + 2)
+        noise = xp.asarray(normal_pairs(chance[:, 2:])[:, : self.dimension], device=core.device)
+        chance = xp.asarray(chance[:, :2].astype(np.float32), device=core.device)
+        years = age * (1 / DAYS_PER_YEAR)
+        event = chance[:, 0] < -xp.expm1(-self._redraws_per_year * years)
+        drawn = xp.astype(chance[:, 1] * len(self.personas), persona.dtype)
+        after = xp.where(event, xp.clip(drawn, 0, len(self.personas) - 1), persona)
         kept = self.retained_per_year**years
-        before = state.persona[rows]
-        event = chance[:, 0] < 1 - xp.exp(-self.life_events_per_year * years)
-        other = xp.astype(chance[:, 1] * personas.shape[0], before.dtype)
-        after = xp.where(event, other, before)
-        individual = state.core[rows] - personas[before]
         fresh = xp.sqrt((1 - self.persona_share) * (1 - kept * kept))
-        moved = personas[after] + kept[:, None] * individual + fresh[:, None] * noise
-        persona, core = xp.asarray(state.persona, copy=True), xp.asarray(state.core, copy=True)
-        persona[rows], core[rows] = after, moved
-        return persona, core
+        moved = kept[:, None] * (core - personas[persona]) + fresh[:, None] * noise
+        return after, personas[after] + moved
+
+    @property
+    def _redraws_per_year(self) -> float:
+        """Rate at which a persona is drawn anew from all of them, the present one included."""
+        others = max(len(self.personas) - 1, 1)
+        return self.life_events_per_year * len(self.personas) / others
 
     # Whether they stay
 
     def leave(self, state: DriftingUserState) -> Array:
         """Probability of ending the session: rises with fatigue and boredom, falls with content."""
+        number = self._numbers(state.requests)
         return sigmoid(
             state.traits.leave_bias
-            + self.leave_fatigue * state.requests
-            + self.leave_boredom * state.boredom
-            - self.leave_satisfaction * state.satisfaction
+            + number.leave_fatigue * state.requests
+            + number.leave_boredom * state.boredom
+            - number.leave_satisfaction * state.satisfaction
         )
 
     def return_after(self, state: DriftingUserState) -> ReturnGap:
-        """Gap until the next session: longer, or for ever, after a session that let the user down."""
+        """Gap until the next session: longer, or for ever, after a session that disappointed."""
+        number = self._numbers(state.boredom)
         never = sigmoid(
             state.traits.churn_bias
-            + self.churn_boredom * state.boredom
-            - self.churn_satisfaction * state.satisfaction
+            + number.churn_boredom * state.boredom
+            - number.churn_satisfaction * state.satisfaction
         )
         return ReturnGap(never, state.traits.return_days, self.return_shape)
 
@@ -415,10 +439,11 @@ def default_personas(count: int, dimension: int, seed: int = 0, share: float = 0
 def _check_range(name: str, value: Any) -> None:
     free = ("intercept", "expectation", "slot_bias")
     shares = ("persona_share", "retained_per_year", "influence", "churn", "memory")
-    positive = ("mood_hours", "whim_minutes", "satiation_hours", "return_days", "return_shape",
-                "memory_days")  # fmt: skip
-    if np.isnan(value):
-        raise ValueError(f"{name} must be a number, got NaN")
+    positive = ("mood_hours", "whim_minutes", "satiation_hours", "memory_days")
+    positive += ("return_days", "return_shape")
+    endless = (*positive, "session_requests")
+    if not np.isfinite(value) and not (name in endless and value > 0):
+        raise ValueError(f"{name} must be a finite number, got {value}")
     if name in shares and not 0 <= value <= 1:
         raise ValueError(f"{name} must lie in [0, 1], got {value}")
     if name in positive and value <= 0:
@@ -431,10 +456,10 @@ def _check_range(name: str, value: Any) -> None:
         raise ValueError(f"{name} must not be negative, got {value}")
 
 
-def _logit(probability: float) -> float:
+def _logit(probability: float) -> np.float32:
     with np.errstate(divide="ignore"):
-        return float(np.log(probability) - np.log1p(-np.float64(probability)))
+        return np.float32(np.log(probability) - np.log1p(-np.float64(probability)))
 
 
 def _as_numpy(array: Array) -> np.ndarray:
-    return array if type(array) is np.ndarray else np.asarray(array.cpu())
+    return array if isinstance(array, np.ndarray) else np.asarray(array.cpu())

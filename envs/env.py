@@ -91,7 +91,7 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
             RuntimeError: if the trial is over.
         """
         simulation = self._batch.simulation
-        if simulation.state is not None and simulation.trials.over[0]:
+        if simulation.anyone_over:
             raise RuntimeError("the trial is over: call reset before the next step")
         observation, reward, terminated, truncated, info = self._batch.step(
             np.asarray(action)[None]
@@ -117,7 +117,7 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
         return np.asarray(self._batch.action_masks()[0])
 
     def privileged(self) -> Any:
-        """The hidden state of the user, a batch of one, as a copy: for oracles and pictures only."""
+        """The hidden state of the user, a batch of one, as a copy: for oracles and pictures."""
         return to_numpy(self._batch.simulation.hidden_state())
 
 

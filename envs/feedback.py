@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
-from driftrec.envs.arrays import Array, namespace
+from driftrec.envs.arrays import Array, as_float32, namespace
 from driftrec.envs.random import Stream
 
 
@@ -43,8 +44,7 @@ class IndependentClicks:
 
     def draw(self, rng: Stream) -> Array:
         """Clicks as 0. or 1., `(users, slate)`."""
-        xp = namespace(self.probability)
-        return xp.astype(rng.uniform(*self.probability.shape) < self.probability, xp.float32)
+        return as_float32(rng.uniform(*self.probability.shape) < self.probability)
 
     def log_likelihood(self, feedback: Array) -> Array:
         """Sum of the slots' Bernoulli log-probabilities, `(users,)`."""
@@ -63,7 +63,7 @@ class MultinomialClick:
 
     logits: Array
 
-    @property
+    @cached_property
     def mean(self) -> Array:
         """Click probability of each slot, `(users, slate)`."""
         xp = namespace(self.logits)
@@ -77,9 +77,10 @@ class MultinomialClick:
         """Clicks as 0. or 1., at most one a row, `(users, slate)`."""
         mean = self.mean
         xp = namespace(mean)
-        upper = xp.cumulative_sum(mean, axis=-1)
+        upper = mean.cumsum(-1)
         chance = rng.uniform(*mean.shape)[:, :1]
-        return xp.astype((chance < upper) & (chance >= upper - mean), xp.float32)
+        lower = xp.concat([xp.zeros_like(upper[:, :1]), upper[:, :-1]], axis=-1)
+        return as_float32((chance < upper) & (chance >= lower))
 
     def log_likelihood(self, feedback: Array) -> Array:
         """Log-probability of the clicked slot, or of no click, `(users,)`.

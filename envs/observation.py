@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from gymnasium import spaces
 
-from driftrec.envs.arrays import Array, to_numpy
+from driftrec.envs.arrays import Array, as_float32, duplicate, to_numpy
 from driftrec.envs.simulation import Simulation
 
 Observation: TypeAlias = dict[str, Array]
@@ -15,6 +15,8 @@ Observation: TypeAlias = dict[str, Array]
 
 LONGEST_LOG_ELAPSED = 40.0
 """log(1 + seconds) of a gap longer than the age of the universe."""
+
+SECONDS_PER_DAY = np.array(86400, np.float32)
 
 KEYS = ("slate", "feedback", "new_user", "new_session", "log_elapsed", "position")
 
@@ -31,7 +33,8 @@ def observation_space(simulation: Simulation) -> spaces.Dict:
     | log_elapsed | (1,) | log(1 + seconds since the last request) |
     | position | (1,) | requests so far in this session |
 
-    What was shown last is all zeros in the first observation of a trial.
+    What was shown last is all zeros in the first observation of a trial. In the last observation
+    of a user who is lost the session is over: `position` is 0 and no time has passed.
     """
     table = to_numpy(simulation.catalogue.table)
     lowest, highest = np.minimum(table.min(0), 0), np.maximum(table.max(0), 0)
@@ -44,7 +47,7 @@ def observation_space(simulation: Simulation) -> spaces.Dict:
     return spaces.Dict(
         {
             "slate": spaces.Box(np.tile(lowest, (slate, 1)), np.tile(highest, (slate, 1))),
-            "feedback": box(low, high, slate),
+            "feedback": box(min(low, 0), max(high, 0), slate),
             "new_user": box(0, 1),
             "new_session": box(0, 1),
             "log_elapsed": box(0, LONGEST_LOG_ELAPSED),
@@ -54,17 +57,23 @@ def observation_space(simulation: Simulation) -> spaces.Dict:
 
 
 def observe(simulation: Simulation) -> Observation:
-    """The observations of a batch of users, before their next request."""
+    """The observations of a batch of users, before their next request, in arrays of their own."""
     xp, trials, table = simulation.xp, simulation.trials, simulation.catalogue.table
-    fresh = trials.request == 0
-    shown = table.take(trials.items, axis=0) if xp is np else table[trials.items]
-    if xp.count_nonzero(fresh):
-        shown = xp.where(fresh[:, None, None], xp.zeros_like(shown), shown)
-    return {
-        "slate": shown,
-        "feedback": trials.feedback,
-        "new_user": xp.astype(fresh[:, None], xp.float32),
-        "new_session": xp.astype((trials.position == 0)[:, None], xp.float32),
-        "log_elapsed": xp.log1p(trials.elapsed * 86400)[:, None],
-        "position": xp.astype(trials.position[:, None], xp.float32),
+    day = SECONDS_PER_DAY if xp is np else float(SECONDS_PER_DAY)
+    observation = {
+        "slate": table.take(trials.items, axis=0) if xp is np else table[trials.items],
+        "feedback": duplicate(trials.feedback),
+        "new_user": xp.zeros((simulation.users, 1), dtype=xp.float32, device=simulation.device),
+        "new_session": as_float32(trials.position[:, None] == 0),
+        "log_elapsed": xp.log1p(trials.elapsed * day)[:, None],
+        "position": as_float32(trials.position[:, None]),
     }
+    if simulation.anyone_new:
+        begin(observation, xp.nonzero(trials.request == 0)[0])
+    return observation
+
+
+def begin(observation: Observation, rows: Array) -> None:
+    """Overwrite some rows of a batch of observations by the first observation of a trial."""
+    for key, values in observation.items():
+        values[rows] = 1 if key in ("new_user", "new_session") else 0

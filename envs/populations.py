@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from driftrec.envs.population import Population
@@ -44,15 +44,34 @@ def make_population(name: str) -> Population:
     """The population registered as `name`, or one of a user model registered or plugged in so.
 
     Raises:
-        ValueError: if nothing is known by that name, or a plug-in is no user model.
+        ValueError: if nothing or more than one thing is known by that name, or a plug-in is no
+            user model.
     """
+    plugins = list(entry_points(group=ENTRY_POINTS, name=name))
+    if len(plugins) + (name in _populations) + (name in _user_models) > 1:
+        values = ", ".join(repr(point.value) for point in plugins)
+        raise ValueError(
+            f"the name {name!r} must stand for one thing, but it is taken more than once, "
+            f"by plug-ins {values}: rename or uninstall one"
+        )
     if name in _populations:
         return _populations[name]()
     if name in _user_models:
         return population_of(_user_models[name](), name)
-    for point in entry_points(group=ENTRY_POINTS, name=name):
-        return population_of(point.load()(), name)
+    if plugins:
+        return population_of(_plugged_in(plugins[0]), name)
     raise ValueError(f"population must be one of {', '.join(population_names())}; got {name!r}")
+
+
+def _plugged_in(point: EntryPoint) -> Any:
+    """What an entry point of another package makes; whatever goes wrong there names the package."""
+    try:
+        return point.load()()
+    except Exception as error:
+        raise ValueError(
+            f"the plug-in {point.name!r} must name a UserModel that needs no arguments, and "
+            f"{point.value!r} raised {type(error).__name__}: {error}"
+        ) from error
 
 
 def population_of(model: UserModel, name: str) -> Population:

@@ -7,13 +7,16 @@ meet the same users with the same luck wherever they act alike (common random nu
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from driftrec.envs.arrays import Array
 
-BLOCK = 4096
+BLOCK = 2048
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -22,63 +25,90 @@ class Stream:
 
     Small requests are cut from a block drawn ahead, which spares the single environment most of
     the generator's cost per call. Torch on the CPU gets numpy's draws, so that both libraries
-    simulate the same users.
+    simulate the same users. Draws are laid out with the first axis, the user, fastest in memory.
     """
 
     def __init__(self, seed: np.random.SeedSequence, xp: Any = np, device: Any = None) -> None:
         self._xp = xp
         self._device = device
-        self._generator = np.random.Generator(np.random.SFC64(seed))
         self._on_gpu = xp is not np and device is not None and "cpu" not in str(device)
         if self._on_gpu:
             import torch
 
             self._torch = torch.Generator(device)
             self._torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-        self._blocks = {"normal": _Block(self._draw_normal), "uniform": _Block(self._draw_uniform)}
+            return
+        bits = np.random.SFC64(seed)
+        self._normal = _Block(bits, _normal)
+        self._uniform = _Block(bits, _uniform)
 
     def normal(self, *shape: int) -> Array:
-        """Standard normal draws of the given shape."""
-        return self._draw("normal", shape)
-
-    def uniform(self, *shape: int) -> Array:
-        """Draws uniform on [0, 1) of the given shape."""
-        return self._draw("uniform", shape)
-
-    def _draw(self, kind: str, shape: tuple[int, ...]) -> Array:
+        """Standard normal draws of the given shape, to about 6.6 standard deviations."""
         if self._on_gpu:
             import torch
 
-            draw = torch.randn if kind == "normal" else torch.rand
-            return draw(shape, generator=self._torch, device=self._device)
-        values = self._blocks[kind].take(shape)
+            return torch.randn(shape, generator=self._torch, device=self._device)
+        return self._shaped(self._normal, shape)
+
+    def uniform(self, *shape: int) -> Array:
+        """Draws uniform on [0, 1) of the given shape, multiples of 2^-24."""
+        if self._on_gpu:
+            import torch
+
+            return torch.rand(shape, generator=self._torch, device=self._device)
+        return self._shaped(self._uniform, shape)
+
+    def _shaped(self, block: _Block, shape: tuple[int, ...]) -> Array:
+        values = block.take(math.prod(shape)).reshape(shape[::-1]).T
         return values if self._xp is np else self._xp.asarray(values, device=self._device)
-
-    def _draw_normal(self, count: int) -> np.ndarray:
-        return self._generator.standard_normal(count, dtype=np.float32)
-
-    def _draw_uniform(self, count: int) -> np.ndarray:
-        return self._generator.random(count, dtype=np.float32)
 
 
 class _Block:
     """A queue of draws that is refilled a block at a time."""
 
-    def __init__(self, refill: Any) -> None:
-        self._refill = refill
+    def __init__(
+        self,
+        bits: np.random.BitGenerator,
+        transform: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        self._bits = bits
+        self._transform = transform
         self._values = np.empty(0, np.float32)
-        self._next = 0
+        self._next = BLOCK
 
-    def take(self, shape: tuple[int, ...]) -> np.ndarray:
-        count = 1
-        for length in shape:
-            count *= length
-        if count > BLOCK // 4:
-            return self._refill(count).reshape(shape)
-        if self._next + count > len(self._values):
-            self._values, self._next = self._refill(BLOCK), 0
-        start, self._next = self._next, self._next + count
-        return self._values[start : self._next].reshape(shape)
+    def take(self, count: int) -> np.ndarray:
+        end = self._next + count
+        if end > BLOCK:
+            if count > BLOCK // 4:
+                return self._draw(count)
+            self._values, end = self._draw(BLOCK), count
+        self._next = end
+        return self._values[end - count : end]
+
+    def _draw(self, count: int) -> np.ndarray:
+        pairs = (count + 1) // 2
+        return self._transform(self._bits.random_raw(pairs).view(np.uint32))[:count]
+
+
+def _uniform(bits: np.ndarray) -> np.ndarray:
+    """Uniforms on [0, 1) from 32 random bits each, of which 24 fit a float32."""
+    return (bits >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
+
+
+def _normal(bits: np.ndarray) -> np.ndarray:
+    """Standard normals from 32 random bits each, by the transform of Box and Muller (1958).
+
+    Both numbers of a pair are used. In numpy this takes a third of the time of its own sampler,
+    which draws one at a time.
+    """
+    signed = bits.view(np.int32).reshape(2, -1)
+    radius = np.abs(signed[0].astype(np.float32)) * np.float32(2**-31) + np.float32(2**-32)
+    radius = np.sqrt(np.float32(-2) * np.log(radius))
+    angle = signed[1].astype(np.float32) * np.float32(np.pi * 2**-31)
+    normals = np.empty(signed.shape, np.float32)
+    np.multiply(radius, np.cos(angle), out=normals[0])
+    np.multiply(radius, np.sin(angle), out=normals[1])
+    return normals.reshape(-1)
 
 
 class RandomStreams:
@@ -94,16 +124,19 @@ class RandomStreams:
         response: how they respond.
         drift: how they change.
         visits: when they leave and return.
-        catalogue: `numpy.random.Generator` for what the catalogue offers.
     """
 
     def __init__(self, seed: int | list[int], xp: Any = np, device: Any = None) -> None:
-        users, response, drift, visits, catalogue = np.random.SeedSequence(seed).spawn(5)
+        users, response, drift, visits, self._catalogue = np.random.SeedSequence(seed).spawn(5)
         self.users = np.random.default_rng(users)
         self.response = Stream(response, xp, device)
         self.drift = Stream(drift, xp, device)
         self.visits = Stream(visits, xp, device)
-        self.catalogue = np.random.default_rng(catalogue)
+
+    @cached_property
+    def catalogue(self) -> np.random.Generator:
+        """For what the catalogue offers."""
+        return np.random.default_rng(self._catalogue)
 
 
 def keyed_uniform(keys: np.ndarray, count: int) -> np.ndarray:
@@ -123,17 +156,22 @@ def keyed_uniform(keys: np.ndarray, count: int) -> np.ndarray:
     steps = np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN
     start = _mix(np.asarray(keys).astype(np.uint64))
     bits = _mix(start[:, None] + steps[None, :])
-    return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    uniforms: np.ndarray = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return uniforms
 
 
 def keyed_normal(keys: np.ndarray, count: int) -> np.ndarray:
     """`count` standard normals for each key by the Box-Muller transform, shape `(users, count)`."""
-    half = (count + 1) // 2
-    uniform = keyed_uniform(keys, 2 * half)
-    radius = np.sqrt(-2.0 * np.log(uniform[:, :half]))
-    angle = 2.0 * np.pi * uniform[:, half:]
-    pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    return pairs[:, :count].astype(np.float32)
+    return normal_pairs(keyed_uniform(keys, 2 * ((count + 1) // 2)))[:, :count]
+
+
+def normal_pairs(uniforms: np.ndarray) -> np.ndarray:
+    """Standard normals, float32, from as many uniforms on (0, 1), `(users, even)`."""
+    half = uniforms.shape[1] // 2
+    uniforms = uniforms.astype(np.float32)
+    radius = np.sqrt(np.float32(-2) * np.log(uniforms[:, :half]))
+    angle = np.float32(2 * np.pi) * uniforms[:, half:]
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
 def _mix(bits: np.ndarray) -> np.ndarray:

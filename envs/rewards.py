@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from driftrec.envs.arrays import Array
+from driftrec.envs.arrays import Array, as_float32, duplicate
 from driftrec.envs.simulation import Simulation
 
 Reward = str | Mapping[str, float]
@@ -12,15 +12,16 @@ Reward = str | Mapping[str, float]
 
 
 def _clicks(simulation: Simulation) -> Array:
-    return simulation.trials.feedback.sum(1)
+    feedback = simulation.trials.feedback
+    return duplicate(feedback[:, 0]) if simulation.slate == 1 else feedback.sum(1)
 
 
 def _retention(simulation: Simulation) -> Array:
-    return -simulation.xp.astype(simulation.trials.churned, simulation.xp.float32)
+    return -as_float32(simulation.trials.churned)
 
 
 def _returns(simulation: Simulation) -> Array:
-    return simulation.xp.astype(simulation.trials.returned, simulation.xp.float32)
+    return as_float32(simulation.trials.returned)
 
 
 REWARDS: dict[str, Callable[[Simulation], Array]] = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from driftrec.envs.arrays import Array, library, put, take, to_library
+from driftrec.envs.arrays import Array, duplicate, library, put, take, to_library
+from driftrec.envs.feedback import IndependentClicks
 from driftrec.envs.population import Split
 from driftrec.envs.random import RandomStreams
+from driftrec.envs.user_model import ReturnGap
 
 
 class UserModelError(ValueError):
@@ -26,9 +28,10 @@ class Trials:
         request: requests so far in the trial.
         position: requests so far in the session.
         session: sessions so far before this one.
-        day: days since first contact.
-        elapsed: days since the last request.
-        returned: whether the last request ended a session and the user came back.
+        day: days since first contact: the sum of `elapsed`.
+        elapsed: days since the last request, 0 if the user has left for good.
+        returned: whether the last request ended a session and the user came back, if only after
+            the limits of the trial.
         churned: whether the user has left for good.
         truncated: whether the trial reached its limits.
     """
@@ -61,6 +64,12 @@ class Simulation:
         max_days: days after which a trial is truncated.
         array_library: "numpy" or "torch".
         device: where torch's arrays live.
+
+    Attributes:
+        trials: where each user stands; arrays are replaced at a step, never written into.
+        over: whether each user's trial has ended, `(users,)`.
+        anyone_over: whether one of them has.
+        anyone_new: whether a user has had no request yet.
     """
 
     def __init__(
@@ -87,31 +96,42 @@ class Simulation:
         self.trials: Trials
         self.streams: RandomStreams
         self._checked = False
-        self._pause = self._full(self.model.seconds_per_request / 86400)
-        self._rows = self.xp.arange(users, device=device)[:, None]
+        self._pause = self._full(self.model.seconds_per_request / 86400, self.xp.float32)
+        self._nobody = self._full(False, self.xp.bool)
+        # Numpy takes twice as long to add a Python number as to add an array of no axes.
+        self._one = self.xp.asarray(1, dtype=self.xp.int32, device=device)
+        self._last = self.xp.asarray(max_requests, dtype=self.xp.int32, device=device)
+        rows = self.xp.arange(users, dtype=self.xp.int64, device=device)
+        self._first_cell = (rows * len(self.catalogue))[:, None]
 
     def reset(self, *numbers: int) -> None:
         """Begin a trial with a new batch of users, drawn and run by the seed `numbers`."""
         self.streams = RandomStreams(self.split.entropy(*numbers), self.xp, self.device)
         self.state = self._new_users(self.users)
         self.trials = self._new_trials(self.users)
-        self._shown = self.xp.zeros(
-            (self.users, len(self.catalogue)), dtype=self.xp.uint8, device=self.device
+        self._cells = self.xp.zeros(
+            self.users * len(self.catalogue), dtype=self.xp.uint8, device=self.device
         )
         self._checked = False
+        self.over, self.anyone_over, self.anyone_new = self._nobody, False, True
 
     def reset_rows(self, mask: Array) -> None:
         """Replace the users of the masked rows, `(users,)` booleans, by new ones."""
-        rows = self.xp.nonzero(mask)[0]
+        xp = self.xp
+        rows = xp.nonzero(mask)[0]
         count = int(rows.shape[0])
+        self.trials = duplicate(self.trials)
         put(self.state, rows, self._new_users(count))
         put(self.trials, rows, self._new_trials(count))
-        self._shown[rows] = 0
+        self.shown[rows] = 0
+        self.over = self.over & ~mask
+        self.anyone_over = bool(xp.count_nonzero(self.over))
+        self.anyone_new = True
 
     @property
     def shown(self) -> Array:
         """1 where a user was shown an item in this trial, uint8 `(users, items)`; not a copy."""
-        return self._shown
+        return self._cells.reshape(self.users, -1)
 
     def hidden_state(self) -> Any:
         """Privileged: a copy of what the users are and feel now."""
@@ -124,93 +144,111 @@ class Simulation:
     def step(self, items: Array) -> None:
         """Show one slate to every user and let time pass until the next request.
 
-        Users whose trial is over take no part: their feedback is 0 and their history stands.
+        Users whose trial is over take no part: their feedback is 0, and their history and hidden
+        state stand.
 
         Args:
-            items: valid item numbers, integer `(users, slate)`.
+            items: valid item numbers, int64 `(users, slate)`; the array is kept.
 
         Raises:
             UserModelError: if the model's feedback or probabilities are not as its contract says.
         """
-        xp, model, before = self.xp, self.model, self.trials
-        repeats = self._shown[self._rows, items]
+        model, before = self.model, self.state
+        cells = self._first_cell + items
+        repeats = self._cells[cells]
+        self._cells[cells] = 1
         slate = self.catalogue.show(items, repeats)
-        feedback = model.respond(self.state, slate).draw(self.streams.response)
-        self._check_feedback(feedback)
-        self._shown[self._rows, items] = 1
-        state = model.react(self.state, slate, feedback)
-        left, elapsed = self._visits(state)
-        gone = elapsed == float("inf")
-        over = before.over
-        if someone_gone := bool(xp.count_nonzero(gone)):
-            elapsed = xp.where(gone, self._pause, elapsed)
+        feedback = self._feedback(before, slate)
+        state = model.react(before, slate, feedback)
+        left, gone, elapsed = self._visits(state)
         self.state = model.drift(state, elapsed, self.streams.drift)
-        request = before.request + 1
-        day = before.day + elapsed
-        position = before.position + 1
-        session = before.session
-        if anyone_left := bool(xp.count_nonzero(left)):
+        trials = self._next_trials(items, feedback, left, gone, elapsed)
+        if self.anyone_over:
+            self._keep_over(before, trials)
+            rows = self.xp.nonzero(self.over)[0]
+            self._cells[cells[rows]] = repeats[rows]
+        self.trials = trials
+        self.over = trials.over
+        self.anyone_over = bool(self.xp.count_nonzero(self.over))
+        self.anyone_new = False
+
+    def _next_trials(
+        self, items: Array, feedback: Array, left: Array, gone: Array, elapsed: Array
+    ) -> Trials:
+        before, xp = self.trials, self.xp
+        request, position = before.request + self._one, before.position + self._one
+        session, returned = before.session, left
+        truncated = request >= self._last
+        if gone is not self._nobody:
             returned = left & ~gone
             position = xp.where(left, xp.zeros_like(position), position)
             session = session + xp.astype(returned, session.dtype)
-        self.trials = Trials(
-            items=items,
-            feedback=feedback,
-            request=request,
-            position=position,
-            session=session,
-            day=day,
-            elapsed=elapsed,
-            returned=returned if anyone_left else left,
-            churned=gone,
-            truncated=((request >= self.max_requests) | (day >= self.max_days)) & ~gone,
+            elapsed = xp.where(gone, xp.zeros_like(elapsed), elapsed)
+        day = before.day + elapsed
+        if self.max_days < float("inf"):
+            truncated = truncated | (day >= self.max_days)
+        if gone is not self._nobody:
+            truncated = truncated & ~gone
+        return Trials(
+            items, feedback, request, position, session, day, elapsed, returned, gone, truncated
         )
-        if someone_gone:
-            self.trials.day = xp.where(gone, before.day, day)
-        if xp.count_nonzero(over):
-            self._keep_over(before, over)
 
-    def _visits(self, state: Any) -> tuple[Array, Array]:
-        """Who ends the session now, and the days until each user's next request."""
+    def _visits(self, state: Any) -> tuple[Array, Array, Array]:
+        """Who ends the session now, who of them for good, and the days until the next request."""
         xp = self.xp
         chance = self.streams.visits.uniform(self.users, 2)
-        left = chance[:, 0] < self._checked_leave(state)
+        left = chance[:, 0] < self._leave(state)
         if not xp.count_nonzero(left):
-            return left, self._pause
-        gap = self.model.return_after(state).draw(chance[:, 1])
+            return left, self._nobody, self._pause
+        rows = xp.nonzero(left)[0]
+        law = self.model.return_after(state)
+        law = ReturnGap(law.never[rows], law.median[rows], law.shape)
+        gap = xp.astype(law.draw(chance[:, 1][rows]), xp.float32)
         if not xp.all(gap >= 0):
             raise UserModelError(
                 f"{self._name}.return_after must give gaps of 0 days or more, got NaN or less"
             )
-        return left, xp.where(left, xp.astype(gap, xp.float32), self._pause)
+        gone, elapsed = duplicate(self._nobody), duplicate(self._pause)
+        gone[rows] = lost = gap == float("inf")
+        # Those who are lost are not seen again; what time does to them is of no account.
+        elapsed[rows] = xp.where(lost, self._pause[rows], gap)
+        return left, gone, elapsed
 
-    def _checked_leave(self, state: Any) -> Array:
+    def _leave(self, state: Any) -> Array:
         leave = self.model.leave(state)
         if not self._checked:
             self._check_array("leave", leave, (self.users,))
             self._checked = True
         return leave
 
-    def _check_feedback(self, feedback: Array) -> None:
+    def _feedback(self, state: Any, slate: Any) -> Array:
+        answer = self.model.respond(state, slate)
+        feedback = answer.draw(self.streams.response)
         if not self._checked:
             self._check_array("respond(...).draw", feedback, (self.users, self.slate))
-        total = float(feedback.sum())
-        if not abs(total) < float("inf"):
+        # A click by chance is 0 or 1 whatever the chance, so there the chance is looked at.
+        numbers = answer.probability if type(answer) is IndependentClicks else feedback
+        if self.xp.count_nonzero(self.xp.isfinite(numbers)) != self.users * self.slate:
             raise UserModelError(f"{self._name}.respond must give finite feedback, got NaN or inf")
+        return feedback
 
     def _check_array(self, method: str, array: Array, shape: tuple[int, ...]) -> None:
         got = getattr(array, "shape", None)
         if got is None or tuple(got) != shape:
             raise UserModelError(f"{self._name}.{method} must have shape {shape}, got {got}")
 
-    def _keep_over(self, before: Trials, over: Array) -> None:
-        """Undo the step in the records of trials that were over already."""
-        after, xp = self.trials, self.xp
-        for name in (field.name for field in fields(after)):
-            old, new = getattr(before, name), getattr(after, name)
-            setattr(after, name, xp.where(over[:, None] if new.ndim == 2 else over, old, new))
-        after.feedback = xp.where(over[:, None], xp.zeros_like(after.feedback), after.feedback)
-        after.returned = after.returned & ~over
+    def _keep_over(self, state: Any, trials: Trials) -> None:
+        """Undo the step in the users and the records of trials that were over already."""
+        before, xp = self.trials, self.xp
+        rows = xp.nonzero(self.over)[0]
+        self.state = duplicate(self.state)
+        put(self.state, rows, take(state, rows))
+        for name in Trials.__slots__:
+            kept = duplicate(getattr(trials, name))
+            kept[rows] = getattr(before, name)[rows]
+            setattr(trials, name, kept)
+        trials.feedback[rows] = 0
+        trials.returned[rows] = False
 
     def _new_users(self, users: int) -> Any:
         state = self.model.sample(users, self.streams.users)
@@ -235,8 +273,8 @@ class Simulation:
             truncated=zeros(xp.bool),
         )
 
-    def _full(self, value: float) -> Array:
-        return self.xp.full(self.users, value, dtype=self.xp.float32, device=self.device)
+    def _full(self, value: float, dtype: Any) -> Array:
+        return self.xp.full(self.users, value, dtype=dtype, device=self.device)
 
     @property
     def _name(self) -> str:

@@ -38,11 +38,10 @@ class ReturnGap:
             uniform: draws on [0, 1), `(users,)`; the lowest `never` of them do not return.
         """
         xp = namespace(uniform)
-        gone = uniform < self.never
-        rank = (uniform - self.never) / (1 - self.never)
-        rank = xp.where(gone, xp.full_like(rank, 0.5), xp.clip(rank, 1e-7, 1 - 1e-7))
-        gap = self.median * (rank / (1 - rank)) ** (1 / self.shape)
-        return xp.where(gone, xp.full_like(gap, float("inf")), gap)
+        # A draw stands for its cell, of width 2^-24: its middle is never 0.
+        odds = (uniform - self.never + 2**-25) / (1 - uniform)
+        odds = xp.where(uniform < self.never, xp.full_like(odds, float("inf")), odds)
+        return self.median * odds ** (1 / self.shape)
 
     def survival(self, days: float) -> Array:
         """Probability of still being away after `days`, `(users,)`."""

@@ -10,8 +10,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from driftrec.envs.actions import action_space, checked_slates
-from driftrec.envs.arrays import Array
-from driftrec.envs.observation import Observation, observation_space, observe
+from driftrec.envs.arrays import Array, duplicate, to_numpy
+from driftrec.envs.observation import Observation, begin, observation_space, observe
 from driftrec.envs.population import Population
 from driftrec.envs.populations import resolve_population
 from driftrec.envs.rewards import Reward, reward_function
@@ -125,34 +125,37 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         if simulation.state is None:
             raise ValueError("call reset before step: there are no users yet")
         items = checked_slates(
-            actions, self.num_envs, simulation.slate, len(simulation.catalogue), xp
+            actions,
+            self.num_envs,
+            simulation.slate,
+            len(simulation.catalogue),
+            xp,
+            simulation.device,
         )
-        was_over = simulation.trials.over if self._mode is AutoresetMode.DISABLED else None
+        was_over = simulation.over if simulation.anyone_over else None
         simulation.step(items)
         reward = self._reward(simulation)
-        if was_over is not None and xp.count_nonzero(was_over):
+        if was_over is not None:
             reward = xp.where(was_over, xp.zeros_like(reward), reward)
         observation = observe(simulation)
-        terminated, truncated = simulation.trials.churned, simulation.trials.truncated
+        terminated = duplicate(simulation.trials.churned)
+        truncated = duplicate(simulation.trials.truncated)
         info: dict[str, Any] = {}
-        if self._mode is AutoresetMode.SAME_STEP:
-            over = terminated | truncated
-            if xp.count_nonzero(over):
-                terminated, truncated = (
-                    xp.asarray(terminated, copy=True),
-                    xp.asarray(truncated, copy=True),
-                )
-                info = self._final(observation, over)
-                simulation.reset_rows(over)
-                observation = observe(simulation)
+        if simulation.anyone_over and self._mode is AutoresetMode.SAME_STEP:
+            over = simulation.over
+            rows = xp.nonzero(over)[0]
+            info = self._final(observation, over, rows)
+            simulation.reset_rows(over)
+            begin(observation, rows)
         return observation, reward, terminated, truncated, info
 
-    def _final(self, observation: Observation, over: Array) -> dict[str, Any]:
+    def _final(self, observation: Observation, over: Array, rows: Array) -> dict[str, Any]:
         """Last observations of trials that are over, in Gymnasium's layout."""
         final = np.full(self.num_envs, None, dtype=object)
-        for row in np.flatnonzero(np.asarray(over)):
-            final[row] = {key: values[row] for key, values in observation.items()}
-        return {"final_obs": final, "_final_obs": over}
+        last = zip(*(values[rows] for values in observation.values()), strict=True)
+        for row, values in zip(to_numpy(rows).tolist(), last, strict=True):
+            final[row] = dict(zip(observation, values, strict=True))
+        return {"final_obs": final, "_final_obs": over, "final_info": {}, "_final_info": over}
 
     def action_masks(self) -> Array:
         """True where an item was not shown to the user yet, `(users, items)`."""

@@ -1,0 +1,84 @@
+"""Policies by name, for scripts and tables."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from driftrec.agents.filter import BayesFilter
+from driftrec.agents.filter_model import FilterModel
+from driftrec.agents.linucb import LinUCB
+from driftrec.agents.oracles import Clairvoyant, CoreOracle
+from driftrec.agents.particle import ParticleFilter
+from driftrec.agents.policy import Policy, PolicyFactory
+from driftrec.agents.popular import MostPopular, SatiationAwarePopular
+from driftrec.agents.random_policy import RandomPolicy
+from driftrec.envs import RecommendationVectorEnv
+
+
+def _random(env: RecommendationVectorEnv) -> Policy:
+    return RandomPolicy(env.simulation.catalogue, env.simulation.slate)
+
+
+def _most_popular(env: RecommendationVectorEnv) -> Policy:
+    return MostPopular(env.simulation.catalogue, env.simulation.slate)
+
+
+def _satiation_aware(env: RecommendationVectorEnv) -> Policy:
+    return SatiationAwarePopular(env.simulation.catalogue, env.simulation.slate)
+
+
+def _linucb(env: RecommendationVectorEnv, discount: float = 1.0) -> Policy:
+    return LinUCB(env.simulation.catalogue, env.simulation.slate, discount=discount)
+
+
+def _filter(env: RecommendationVectorEnv, acting: str) -> Policy:
+    simulation = env.simulation
+    model = FilterModel.from_user_model(simulation.model, simulation.catalogue)
+    return BayesFilter(model, simulation.slate, acting=acting)
+
+
+def _particle(env: RecommendationVectorEnv) -> Policy:
+    simulation = env.simulation
+    return ParticleFilter(simulation.model, simulation.catalogue, simulation.slate)
+
+
+def _core_oracle(env: RecommendationVectorEnv) -> Policy:
+    return CoreOracle(env.simulation)
+
+
+def _clairvoyant(env: RecommendationVectorEnv) -> Policy:
+    return Clairvoyant(env.simulation)
+
+
+POLICIES: dict[str, PolicyFactory] = {
+    "random": _random,
+    "most-popular": _most_popular,
+    "satiation-aware": _satiation_aware,
+    "linucb": _linucb,
+    "discounted-linucb": partial(_linucb, discount=0.99),
+    "filter-greedy": partial(_filter, acting="greedy"),
+    "filter-thompson": partial(_filter, acting="thompson"),
+    "filter-ucb": partial(_filter, acting="ucb"),
+    "particle": _particle,
+    "core-oracle": _core_oracle,
+    "clairvoyant": _clairvoyant,
+}
+"""Factories by name; all can be pickled. Filters read the true model of the split that they act
+on, and oracles the users' hidden state; the others see the catalogue and observations alone."""
+
+
+def policy_names() -> list[str]:
+    """Names that `make_policy` knows, in the order of tables: from knowing nothing to all."""
+    return list(POLICIES)
+
+
+def make_policy(name: str, env: RecommendationVectorEnv) -> Policy:
+    """The policy called `name`, with its default settings, for an environment.
+
+    Raises:
+        ValueError: if there is none of that name, or the environment's users are not of a kind
+            that it can read.
+    """
+    if name not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(policy_names())}; got {name!r}")
+    return POLICIES[name](env)

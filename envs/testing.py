@@ -1,0 +1,52 @@
+"""The conformance kit, which holds a user model to its contract.
+
+In your own tests::
+
+    from driftrec.envs.testing import check_user_model
+
+    def test_my_users():
+        check_user_model(MyUsers())
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from driftrec.envs.catalogue import Catalogue
+from driftrec.envs.conformance import Kit
+from driftrec.envs.conformance_checks import CHECKS
+from driftrec.envs.user_model import UserModel
+
+
+def check_user_model(
+    model: UserModel,
+    catalogue: Catalogue | None = None,
+    *,
+    users: int = 7,
+    slate: int = 3,
+    seed: int = 0,
+) -> None:
+    """Hold a user model to the contract of `UserModel`.
+
+    Checked for batches of `users`, one and none, in their first state and after a few days: types
+    and shapes; values within their ranges; a likelihood that sums to one (binary feedback, slates
+    up to 3) and agrees with the mean, the mean with what is drawn; a batch of one equal to the
+    row of a batch; the same results from the same seed; no change to what a method is given; as
+    many draws whatever the elapsed time; no NaN after gaps of 0 to ten million days; and
+    `click_probability` in agreement with `respond`.
+
+    Args:
+        model: what is checked.
+        catalogue: what its users are shown; its own default if none is given.
+        users: size of the batch, at least 2.
+        slate: items in a request.
+        seed: of all draws.
+
+    Raises:
+        UserModelError: at the first breach, with what was expected, what came and what to do.
+        ValueError: if `users` or `slate` is out of range.
+    """
+    kit = Kit(model, catalogue, users, slate, seed)
+    with np.errstate(all="ignore"):
+        for check in CHECKS:
+            check(kit)

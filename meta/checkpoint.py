@@ -1,0 +1,120 @@
+"""Checkpoints: tensors and a JSON description in one safetensors file, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+FORMAT = "driftrec-checkpoint-1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be read, or is not of the kind that was asked for."""
+
+
+def write_checkpoint(
+    path: str | Path, kind: str, tensors: dict[str, Tensor], description: dict[str, Any]
+) -> None:
+    """Write a checkpoint: a reader sees the old file or the new one, never half of it.
+
+    Args:
+        path: of the file; missing folders are made.
+        kind: what it holds, checked when it is read.
+        tensors: by name.
+        description: anything JSON can hold.
+
+    Raises:
+        OSError: if the file cannot be written; one that was there stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"format": FORMAT, "kind": kind, "description": json.dumps(description)}
+    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(contiguous, metadata))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file by `content` in one step.
+
+    Raises:
+        OSError: if there is no room or no permission; the old file stays, no part is left behind.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and description of a checkpoint.
+
+    Raises:
+        CheckpointError: if there is no such file, it is damaged, or holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint at {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is no readable safetensors file: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} was not written by driftrec: its format is {metadata.get('format')!r}, "
+            f"expected {FORMAT!r}"
+        )
+    if metadata["kind"] != kind:
+        raise CheckpointError(f"{path} holds a {metadata['kind']!r} checkpoint, expected {kind!r}")
+    return tensors, json.loads(metadata["description"])
+
+
+def load_weights(module: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """Copy weights into a module.
+
+    Raises:
+        CheckpointError: if names or shapes differ, naming the first that does.
+    """
+    expected = module.state_dict()
+    if missing := sorted(expected.keys() ^ tensors.keys()):
+        raise CheckpointError(f"{path} does not fit the network: it differs in {missing[0]!r}")
+    for name, tensor in expected.items():
+        if tensors[name].shape != tensor.shape:
+            raise CheckpointError(
+                f"{path} does not fit the network: {name!r} has shape "
+                f"{tuple(tensors[name].shape)}, expected {tuple(tensor.shape)}"
+            )
+    module.load_state_dict(tensors)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """State of an optimiser as tensors by "number of the parameter.name"."""
+    states = optimiser.state_dict()["state"]
+    return {
+        f"{number}.{name}": value.clone()
+        for number in states
+        for name, value in states[number].items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `optimiser_tensors` took."""
+    whole = optimiser.state_dict()
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, key = name.split(".", 1)
+        states.setdefault(int(number), {})[key] = tensor
+    optimiser.load_state_dict({"state": states, "param_groups": whole["param_groups"]})

@@ -1,0 +1,229 @@
+"""Proximal policy optimisation over whole trials of a recurrent policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from driftrec.meta.gae import generalised_advantages
+from driftrec.meta.network import RecurrentNetwork
+from driftrec.meta.plackett_luce import slate_log_probability
+from driftrec.meta.rollout import Trials
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """How the policy is updated from a batch of trials (Schulman et al. 2017)."""
+
+    epochs: int = 3
+    """Passes over each batch of trials."""
+    minibatches: int = 8
+    """Parts of the users into which a pass is cut; sequences stay whole."""
+    clip: float = 0.2
+    """The probability ratio is clipped to 1 plus or minus this."""
+    gamma: float = 0.97
+    """Discount by request."""
+    lam: float = 0.9
+    """Weight of longer advantage estimates."""
+    entropy: float = 0.0
+    """Weight of the policy's entropy at the start; it falls to 0 linearly."""
+    value_weight: float = 0.5
+    """Weight of the value loss, which is in units of the returns' standard deviation."""
+    belief_weight: float = 5.0
+    """Weight of the belief loss: cross-entropy with the true click probabilities."""
+    gradient_clip: float = 0.5
+    """Largest norm of a gradient step."""
+
+
+@dataclass
+class Targets:
+    """What a batch of trials asks of the network, `(T, users)` each."""
+
+    advantages: Tensor
+    returns: Tensor
+
+
+@torch.no_grad()
+def targets(
+    network: RecurrentNetwork,
+    trials: Trials,
+    config: PPOConfig,
+    *,
+    continuing: bool,
+    return_scale: float,
+) -> Targets:
+    """Normalised advantages, and returns in units of `return_scale`.
+
+    Args:
+        network: gives the values.
+        trials: whole trials.
+        config: discount and lambda.
+        continuing: whether a truncation cuts a longer story, so that the value of the last
+            observation follows it; after churn nothing follows.
+        return_scale: unit of the values.
+    """
+    known, _ = network.remember(trials.inputs, network.start(trials.inputs.shape[1]))
+    values = network.values(known, trials.hint) * return_scale
+    alive = trials.alive
+    last = trials.alive.sum(0)
+    after = values.gather(0, last[None])[0] if continuing else torch.zeros_like(values[0])
+    bootstrap = torch.where(trials.churned, torch.zeros_like(after), after)
+    advantages = generalised_advantages(
+        trials.rewards, values[:-1], alive, bootstrap, config.gamma, config.lam
+    )
+    returns = (advantages + values[:-1]) / return_scale
+    spread, centre = torch.std_mean(advantages[alive])
+    return Targets((advantages - centre) / (spread + 1e-8) * alive, returns)
+
+
+@dataclass
+class UpdateReport:
+    """Means over an update: losses, divergence from the policy that acted, gradient norm."""
+
+    policy_loss: float = 0.0
+    value_loss: float = 0.0
+    belief_loss: float = 0.0
+    entropy: float = 0.0
+    kl: float = 0.0
+    clipped: float = 0.0
+    gradient_norm: float = 0.0
+
+
+@dataclass
+class Update:
+    """Improves a network by several passes over a batch of trials that it collected.
+
+    With a belief there are two phases, as in phasic policy gradient (Cobbe et al. 2021): first
+    the policy's own head learns from the advantages, on memories as they were; then memory,
+    belief and value learn from what happened. A policy that is built on a belief would otherwise
+    be moved by the belief's learning much further than the clipped ratio bears. Without a belief
+    all is learnt at once.
+
+    Attributes:
+        network: is changed.
+        optimiser: of its parameters.
+        trials: whole trials collected by the network as it was.
+        wanted: see `targets`.
+        table: features of the catalogue, `(items, width)`.
+        config: see `PPOConfig`.
+        entropy_weight: weight of the entropy now.
+        rng: shuffles users.
+        synchronise: called after each backward pass, to average gradients over workers.
+    """
+
+    network: RecurrentNetwork
+    optimiser: torch.optim.Optimizer
+    trials: Trials
+    wanted: Targets
+    table: Tensor
+    config: PPOConfig
+    entropy_weight: float
+    rng: torch.Generator
+    synchronise: Callable[[nn.Module], None]
+
+    def run(self) -> UpdateReport:
+        """Run all passes and report their means."""
+        if not self.network.shape.belief:
+            return _mean([self._step(users, self._all_losses) for users in self._minibatches()])
+        with torch.no_grad():
+            known = self._known(torch.arange(self.trials.alive.shape[1]))
+        policy = [
+            self._step(users, lambda users: self._policy_loss(known[:, users], users))
+            for users in self._minibatches()
+        ]
+        rest = [self._step(users, self._prediction_loss) for users in self._minibatches()]
+        report, predictions = _mean(policy), _mean(rest)
+        report.value_loss, report.belief_loss = predictions.value_loss, predictions.belief_loss
+        report.gradient_norm = predictions.gradient_norm
+        return report
+
+    def _minibatches(self) -> Iterator[Tensor]:
+        users = self.trials.alive.shape[1]
+        for _ in range(self.config.epochs):
+            order = torch.randperm(users, generator=self.rng)
+            yield from order.chunk(min(self.config.minibatches, users))
+
+    def _step(
+        self, users: Tensor, losses: Callable[[Tensor], tuple[Tensor, UpdateReport]]
+    ) -> UpdateReport:
+        loss, report = losses(users)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.synchronise(self.network)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+        self.optimiser.step()
+        report.gradient_norm = norm.item()
+        return report
+
+    def _known(self, users: Tensor) -> Tensor:
+        inputs = self.trials.inputs[:-1, users]
+        return self.network.remember(inputs, self.network.start(len(users)))[0]
+
+    def _weights(self, users: Tensor) -> Tensor:
+        alive = self.trials.alive[:, users].float()
+        return alive / alive.sum().clamp(min=1)
+
+    def _all_losses(self, users: Tensor) -> tuple[Tensor, UpdateReport]:
+        known = self._known(users)
+        loss, report = self._policy_loss(known, users)
+        value_loss = self._value_loss(known, users)
+        report.value_loss = value_loss.item()
+        return loss + self.config.value_weight * value_loss, report
+
+    def _policy_loss(self, known: Tensor, users: Tensor) -> tuple[Tensor, UpdateReport]:
+        """The clipped surrogate of Schulman et al. 2017, equation 7, less the entropy's weight."""
+        trials, clip = self.trials, self.config.clip
+        banned = trials.banned(users)
+        log_probability, entropy = slate_log_probability(
+            self.network.queries(known).flatten(0, 1),
+            self.table,
+            trials.slates[:, users].flatten(0, 1),
+            None if banned is None else banned.flatten(0, 1),
+            with_entropy=self.entropy_weight > 0,
+        )
+        weights = self._weights(users)
+        log_ratio = log_probability.view_as(weights) - trials.log_probability[:, users]
+        log_ratio = torch.where(weights > 0, log_ratio, torch.zeros_like(log_ratio))
+        ratio = log_ratio.exp()
+        clipped = ratio.clamp(1 - clip, 1 + clip)
+        advantages = self.wanted.advantages[:, users]
+        gain = (weights * torch.minimum(ratio * advantages, clipped * advantages)).sum()
+        mean_entropy = (weights * entropy.view_as(weights)).sum()
+        with torch.no_grad():
+            kl = (weights * (ratio - 1 - log_ratio)).sum()
+            share = (weights * (ratio != clipped)).sum()
+        report = UpdateReport(
+            policy_loss=-gain.item(),
+            entropy=mean_entropy.item(),
+            kl=kl.item(),
+            clipped=share.item(),
+        )
+        return -gain - self.entropy_weight * mean_entropy, report
+
+    def _value_loss(self, known: Tensor, users: Tensor) -> Tensor:
+        values = self.network.values(known, self.trials.hint[:-1, users])
+        errors = (values - self.wanted.returns[:, users]).square()
+        return (self._weights(users) * errors).sum()
+
+    def _prediction_loss(self, users: Tensor) -> tuple[Tensor, UpdateReport]:
+        known = self._known(users)
+        value_loss, belief_loss = self._value_loss(known, users), self._belief_loss(known, users)
+        loss = self.config.value_weight * value_loss + self.config.belief_weight * belief_loss
+        return loss, UpdateReport(value_loss=value_loss.item(), belief_loss=belief_loss.item())
+
+    def _belief_loss(self, known: Tensor, users: Tensor) -> Tensor:
+        """Cross-entropy of the belief with the true click probabilities of the probed items."""
+        logits = self.network.click_logits_of(known, self.table[self.trials.probe_items])
+        errors = nn.functional.binary_cross_entropy_with_logits(
+            logits, self.trials.probe_probability[:, users], reduction="none"
+        )
+        return (self._weights(users) * errors.mean(-1)).sum()
+
+
+def _mean(reports: list[UpdateReport]) -> UpdateReport:
+    names = [field.name for field in fields(UpdateReport)]
+    means = {name: sum(getattr(one, name) for one in reports) / len(reports) for name in names}
+    return UpdateReport(**means)

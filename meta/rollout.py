@@ -1,0 +1,160 @@
+"""Whole trials of a batch of training users, recorded for learning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from driftrec.envs import Catalogue, RecommendationVectorEnv
+from driftrec.meta.network import RecurrentNetwork, network_inputs
+from driftrec.meta.plackett_luce import sample_slate, slate_log_probability
+
+
+@dataclass
+class Trials:
+    """A batch of whole trials; the first two axes are request and user.
+
+    Attributes:
+        inputs: what the network read, one more than there are requests, `(T + 1, users, inputs)`.
+        slates: items shown, `(T, users, slate)`.
+        shown_at: request at which each item was first shown, T or more for never,
+            `(users, items)`; or None where items may be shown again.
+        log_probability: of the slate when it was drawn, `(T, users)`.
+        rewards: of each request, in expectation over the feedback where that is known,
+            `(T, users)`.
+        alive: whether the request took place, `(T, users)`.
+        churned: whether the user was lost, `(users,)`.
+        probe_items: items whose true click probability was noted, `(T, probes)`.
+        probe_probability: that probability before the request, `(T, users, probes)`.
+        hint: how much likelier than by their quality alone the user clicks on random items, in
+            logits, for the critic, `(T + 1, users)`; 0 without probes.
+    """
+
+    inputs: Tensor
+    slates: Tensor
+    shown_at: Tensor | None
+    log_probability: Tensor
+    rewards: Tensor
+    alive: Tensor
+    churned: Tensor
+    probe_items: Tensor
+    probe_probability: Tensor
+    hint: Tensor
+
+    def banned(self, users: Tensor) -> Tensor | None:
+        """Items that could not be shown at each request, `(T, users, items)`."""
+        if self.shown_at is None:
+            return None
+        requests = torch.arange(len(self.slates), dtype=self.shown_at.dtype)
+        return self.shown_at[users][None] < requests[:, None, None]
+
+
+@torch.no_grad()
+def collect(
+    env: RecommendationVectorEnv,
+    network: RecurrentNetwork,
+    *,
+    seed: int,
+    unseen_only: bool,
+    probes: int = 0,
+    click_weight: float = 0.0,
+) -> Trials:
+    """Run one trial of every user of `env`, which must not reset by itself.
+
+    Args:
+        env: a vector environment with autoreset `DISABLED`.
+        network: acts by sampling.
+        seed: reproduces users, luck and draws.
+        unseen_only: never show an item twice to a user.
+        probes: number of random items a request whose true click probability is noted.
+        click_weight: weight of clicks in the reward: that part is replaced by its expectation
+            given the user and the slate, which takes the coin flips out of the learning signal.
+    """
+    torch_rng = torch.Generator().manual_seed(seed)
+    probe_rng = np.random.default_rng([seed, 1])
+    observation, _ = env.reset(seed=seed)
+    simulation = env.simulation
+    catalogue, users, horizon = simulation.catalogue, env.num_envs, simulation.max_requests
+    table = torch.from_numpy(np.array(catalogue.table))
+    banned = torch.zeros(users, len(catalogue), dtype=torch.bool)
+    shown_at = torch.full((users, len(catalogue)), horizon, dtype=torch.int16)
+    memory, request = network.start(users), torch.zeros(users)
+    alive = torch.ones(users, dtype=torch.bool)
+    records: list[dict[str, Tensor]] = []
+    while alive.any():
+        items = probe_rng.choice(len(catalogue), probes, replace=False)
+        chance = _true_probability(env, catalogue, items)
+        inputs = network_inputs(observation, request, network.shape)
+        known, memory = network.remember(inputs[None], memory)
+        query = network.queries(known[0])
+        logits = query @ table.T
+        if unseen_only:
+            logits.masked_fill_(banned, -torch.inf)
+        chosen = sample_slate(logits, simulation.slate, torch_rng)
+        log_probability, _ = slate_log_probability(
+            query, table, chosen, banned if unseen_only else None
+        )
+        expected = _expected_clicks(env, chosen.numpy()) if click_weight else None
+        observation, reward, terminated, truncated, _ = env.step(chosen.numpy())
+        rewards = torch.from_numpy(np.asarray(reward, np.float32))
+        if expected is not None:
+            clicks = np.asarray(observation["feedback"]).sum(1)
+            rewards = rewards + click_weight * torch.from_numpy(expected - clicks)
+        records.append(
+            {
+                "inputs": inputs,
+                "slates": chosen,
+                "log_probability": log_probability,
+                "rewards": rewards * alive,
+                "alive": alive,
+                "probe_items": torch.from_numpy(items),
+                "probe_probability": chance,
+                "hint": _hint(chance, table[items, -1]),
+            }
+        )
+        banned.scatter_(1, chosen, True)
+        now = torch.full_like(chosen, len(records) - 1).to(torch.int16)
+        shown_at.scatter_reduce_(1, chosen, now, "amin")
+        request = request + alive
+        alive = alive & ~torch.from_numpy(np.asarray(terminated | truncated))
+    stacked = {name: torch.stack([record[name] for record in records]) for name in records[0]}
+    items = probe_rng.choice(len(catalogue), probes, replace=False)
+    last_hint = _hint(_true_probability(env, catalogue, items), table[items, -1])
+    last_inputs = network_inputs(observation, request, network.shape)
+    return Trials(
+        inputs=torch.cat([stacked.pop("inputs"), last_inputs[None]]),
+        hint=torch.cat([stacked.pop("hint"), last_hint[None]]),
+        shown_at=shown_at if unseen_only else None,
+        churned=torch.from_numpy(np.array(simulation.trials.churned)),
+        **stacked,
+    )
+
+
+def _hint(probability: Tensor, quality: Tensor) -> Tensor:
+    if not probability.shape[1]:
+        return torch.zeros(len(probability))
+    return (torch.logit(probability, 1e-6) - quality).mean(1)
+
+
+def _expected_clicks(env: RecommendationVectorEnv, items: np.ndarray) -> np.ndarray:
+    """Expected feedback on the slates about to be shown, summed, `(users,)`."""
+    simulation = env.simulation
+    repeats = np.take_along_axis(np.asarray(simulation.shown), items, axis=1)
+    slate = simulation.catalogue.show(items, repeats.astype(np.float32))
+    mean = simulation.model.respond(simulation.state, slate).mean
+    expected: np.ndarray = np.asarray(mean, np.float32).sum(1)
+    return expected
+
+
+def _true_probability(
+    env: RecommendationVectorEnv, catalogue: Catalogue, items: np.ndarray
+) -> Tensor:
+    """Privileged labels for training: chance of a click on a few items, `(users, probes)`."""
+    if not len(items):
+        return torch.zeros(env.num_envs, 0)
+    few = Catalogue(catalogue.features[items], catalogue.topics[items], catalogue.quality[items])
+    probability = env.simulation.model.click_probability(env.simulation.state, few)
+    return torch.from_numpy(np.asarray(probability, np.float32))

@@ -1,0 +1,191 @@
+"""RL² learns what is known to be learnable, carries its memory, and resumes to the bit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
+from driftrec.envs.bandit import bandit_population
+from driftrec.meta import RL2, CheckpointError, PPOConfig, RL2Config, learning_curve, load
+
+BANDIT = RL2Config(
+    iterations=30,
+    hidden=64,
+    unseen_only=False,
+    continuing=False,
+    probes=0,
+    validate_every=30,
+    ppo=PPOConfig(epochs=4, entropy=0.005, gamma=1.0),
+)
+SMALL = RL2Config(
+    iterations=4,
+    users=16,
+    hidden=8,
+    probes=4,
+    validate_every=2,
+    validation_users=8,
+    ppo=PPOConfig(epochs=1, minibatches=2),
+)
+
+
+def small_population(**options):
+    catalogue = synthetic_catalogue(30, np.random.default_rng(0), dimension=4, topics=3)
+    personas = np.random.default_rng(1).standard_normal((3, 4))
+    model = DriftingUser(personas=personas, topics=3)
+    return Population("Small", model, catalogue, **{"max_requests": 6, **options})
+
+
+def play(policy, population, users, seed=1):
+    """Slates, observations and mean pulled-arm probability of greedy trials on test users."""
+    env = RecommendationVectorEnv(population, users, split="test", autoreset_mode="Disabled")
+    observation, _ = env.reset(seed=seed)
+    state = policy.start(users)
+    slates, reward = [], np.zeros(users)
+    for _ in range(population.max_requests):
+        slate, state = policy.act(observation, state)
+        chance = env.simulation.click_probability()
+        reward += np.take_along_axis(np.asarray(chance), slate, 1)[:, 0]
+        slates.append(slate)
+        observation, *_ = env.step(slate)
+    return np.stack(slates), reward
+
+
+@pytest.fixture(scope="module")
+def bandit_policy():
+    return RL2(BANDIT).fit(bandit_population(arms=5, pulls=10))
+
+
+def test_memory_solves_the_bandit_close_to_the_exact_optimum_and_never_above_it(bandit_policy):
+    # Bernoulli, 5 arms, 10 pulls: the Bayes-adaptive optimum is 6.660 by dynamic programming.
+    _, reward = play(bandit_policy, bandit_population(arms=5, pulls=10), 50_000)
+    error = reward.std() / np.sqrt(len(reward))
+    assert reward.mean() > 6.60
+    assert reward.mean() < 6.660 + 3 * error
+
+
+def test_without_its_memory_the_bandit_policy_does_no_better_than_chance(bandit_policy):
+    population = bandit_population(arms=5, pulls=10)
+    env = RecommendationVectorEnv(population, 20_000, split="test", autoreset_mode="Disabled")
+    observation, _ = env.reset(seed=2)
+    first, _ = bandit_policy.act(observation, bandit_policy.start(20_000))
+    assert len(np.unique(first)) == 1
+    chance = np.take_along_axis(np.asarray(env.simulation.click_probability()), first, 1)
+    assert abs(chance.mean() - 0.5) < 4 * chance.std() / np.sqrt(20_000)
+
+
+def test_resumed_run_ends_with_the_weights_of_one_that_was_never_cut(tmp_path):
+    population = small_population()
+    whole = RL2(SMALL).fit(population, tmp_path / "whole")
+
+    class KilledError(Exception):
+        pass
+
+    def kill_after_three(iteration, *_):
+        if iteration == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        RL2(SMALL).fit(population, tmp_path / "cut", progress=kill_after_three)
+    resumed = RL2(SMALL).fit(population, tmp_path / "cut", resume=True)
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
+    assert learning_curve(tmp_path / "whole") == learning_curve(tmp_path / "cut")
+
+
+def test_two_workers_train_one_policy_and_reproduce(tmp_path):
+    population = small_population()
+    config = replace(SMALL, workers=2)
+    first = RL2(config).fit(population, tmp_path)
+    second = RL2(config).fit(population)
+    for name, tensor in first.network.state_dict().items():
+        assert torch.equal(tensor, second.network.state_dict()[name])
+    assert json.loads((tmp_path / "config.json").read_text())["workers"] == 2
+
+
+def test_saved_policy_acts_as_before_and_on_another_catalogue(tmp_path):
+    population = small_population(slate=2)
+    policy = RL2(replace(SMALL, iterations=1)).fit(population, tmp_path)
+    loaded = load(tmp_path)
+    slates, _ = play(policy, population, 5)
+    again, _ = play(loaded, population, 5)
+    assert np.array_equal(slates, again)
+    other = synthetic_catalogue(50, np.random.default_rng(5), dimension=4, topics=3)
+    slate, _ = loaded.on(other, 2).act(*_first(population, loaded.on(other), 5))
+    assert slate.max() < 50
+    wider = synthetic_catalogue(50, np.random.default_rng(5), dimension=9, topics=3)
+    with pytest.raises(ValueError, match="trained on items of 8 features"):
+        loaded.on(wider)
+    with pytest.raises(ValueError, match=r"trained to show 2 item\(s\), not 3"):
+        loaded.on(other, 3)
+
+
+def _first(population, policy, users):
+    env = RecommendationVectorEnv(population, users, split="test")
+    observation, _ = env.reset(seed=0)
+    return observation, policy.start(users)
+
+
+def test_batch_of_one_equals_the_row_of_a_batch_and_no_item_is_shown_twice():
+    population = small_population()
+    policy = RL2(replace(SMALL, iterations=1)).fit(population)
+    env = RecommendationVectorEnv(population, 4, split="test", autoreset_mode="Disabled")
+    observation, _ = env.reset(seed=3)
+    state, single = policy.start(4), policy.start(1)
+    shown = []
+    for _ in range(6):
+        alone, single = policy.act({key: value[2:3] for key, value in observation.items()}, single)
+        slate, state = policy.act(observation, state)
+        assert np.array_equal(alone[0], slate[2])
+        shown.append(slate)
+        observation, *_ = env.step(slate)
+    for user in range(4):
+        assert len({int(slate[user, 0]) for slate in shown}) == 6
+
+
+def test_patience_stops_early_and_keeps_the_best(tmp_path):
+    config = replace(SMALL, iterations=50, validate_every=1, patience=2)
+    policy = RL2(config).fit(small_population(), tmp_path)
+    scores = [line["validation"] for line in learning_curve(tmp_path)]
+    assert len(scores) < 50
+    assert policy.about["validation"] == max(scores)
+    assert np.argmax(scores) == len(scores) - 3
+
+
+def test_converged_gradient_stops_the_run(tmp_path):
+    config = replace(SMALL, iterations=50, gradient_tolerance=1e9)
+    RL2(config).fit(small_population(), tmp_path)
+    assert len(learning_curve(tmp_path)) == 1
+
+
+def test_resuming_with_another_config_or_from_a_damaged_file_is_refused(tmp_path):
+    population = small_population()
+    RL2(SMALL).fit(population, tmp_path)
+    with pytest.raises(CheckpointError, match="another hidden"):
+        RL2(replace(SMALL, hidden=9)).fit(population, tmp_path, resume=True)
+    other = replace(population, name="Other")
+    with pytest.raises(CheckpointError, match="trained on 'Small', not 'Other'"):
+        RL2(SMALL).fit(other, tmp_path, resume=True)
+    path = tmp_path / "training.safetensors"
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(CheckpointError, match="no readable safetensors"):
+        RL2(SMALL).fit(population, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"iterations": 0}, "iterations must be at least 1"),
+        ({"users": 5, "workers": 2}, "must divide among 2 workers"),
+        ({"reward": "likes"}, "reward must be made of"),
+        ({"probes": -1}, "probes must not be negative"),
+        ({"ppo": PPOConfig(gamma=1.0)}, "gamma must be below 1"),
+    ],
+)
+def test_bad_config_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        RL2Config(**change)
