@@ -13,6 +13,7 @@ from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feed import feed_population
 from driftrec.envs.feedback import FeedbackDistribution, IndependentClicks, MultinomialClick
 from driftrec.envs.kuairand import kuairand_population
+from driftrec.envs.movies import movies_population
 from driftrec.envs.population import SPLITS, Population, Split
 from driftrec.envs.populations import (
     make_population,
@@ -33,6 +34,7 @@ from driftrec.envs.vector import RecommendationVectorEnv
 IDS = {
     "Feed": ("feed", "Feed"),
     "KuaiRand": ("kuairand", "KuaiRand"),
+    "Movies": ("movies", "Movies"),
     "Slate": ("slate", "Slate"),
 }
 
@@ -50,6 +52,7 @@ gymnasium.register(
 )
 register_population("Feed", feed_population)
 register_population("KuaiRand", kuairand_population)
+register_population("Movies", movies_population)
 register_population("Slate", slate_population)
 
 __all__ = [
@@ -79,6 +82,7 @@ __all__ = [
     "kuairand_population",
     "load_population",
     "make_population",
+    "movies_population",
     "population_names",
     "population_of",
     "register_population",

@@ -18,6 +18,9 @@ Array = Any
 
 S = TypeVar("S")
 
+MANY = 64
+"""Rows from which numpy is quicker to multiply columns than to take the dot product of each row."""
+
 _HALF = np.array(0.5, np.float32)
 _ONE = np.array(1.0, np.float32)
 
@@ -52,6 +55,13 @@ def sigmoid(logits: Array) -> Array:
     return 0.5 * (namespace(logits).tanh(0.5 * logits) + 1.0)
 
 
+def row_dot(one: Array, other: Array) -> Array:
+    """Inner products over the last axis, of arrays that broadcast."""
+    if type(one) is np.ndarray and one.shape[0] < MANY:
+        return np.vecdot(one, other)
+    return (one * other).sum(-1)
+
+
 def as_float32(array: Array) -> Array:
     """The array as float32: 0 and 1 for booleans."""
     if type(array) is np.ndarray:
@@ -78,11 +88,11 @@ def to_numpy(state: S) -> S:
 
 
 def take(state: S, index: Array) -> S:
-    """Rows `index` of every array of a state, as copies.
+    """Rows `index` of every array of a state: copies by row numbers, views by a slice.
 
     Args:
         state: a dataclass of arrays, or one array, first axis the user.
-        index: row numbers, shape `(rows,)`.
+        index: row numbers, shape `(rows,)`, or a slice.
     """
     return _map(state, lambda array: array[index])
 

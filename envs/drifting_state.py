@@ -3,44 +3,78 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from driftrec.envs.arrays import Array
 
 
-@dataclass(slots=True)
+@dataclass
 class Traits:
     """What stays with a user for life; the first axis of every array is the user.
 
-    The fields that begin with `pause` follow from the rates: they are the transition over the
-    usual time between two requests, worked out once because nearly every step needs it.
+    The numbers stand in one array, so that a new user is written into a batch at one go; the
+    properties are views of it.
 
     Attributes:
         key: seed of the user's own rare events.
-        level: base logit of a click, intercept included.
-        transient_rate: relaxation of mood (column 0) and whims, per day, `(users, 1 + topics)`.
-        satiation_rate: per day.
-        satiation_weight: logits lost per recent exposure to the topic.
-        expectation: click probability that the user takes for granted.
-        leave_bias: logit of leaving after a request, when content and rested.
-        churn_bias: logit of never returning after a session, when content.
-        return_days: median gap between sessions when content.
-        pause_kept: share of mood and whims left after a pause, `(users, 1 + topics)`.
-        pause_fresh: standard deviation that they gain in a pause, `(users, 1 + topics)`.
-        pause_sated: share of the satiation left after a pause.
+        numbers: all the rest, `(users, 13 + 5 topics)`.
     """
 
     key: Array
-    level: Array
-    transient_rate: Array
-    satiation_rate: Array
-    satiation_weight: Array
-    expectation: Array
-    leave_bias: Array
-    churn_bias: Array
-    return_days: Array
-    pause_kept: Array
-    pause_fresh: Array
-    pause_sated: Array
+    numbers: Array
+
+    @cached_property
+    def topics(self) -> int:
+        """Number of topics."""
+        return int(self.numbers.shape[1] - 13) // 5
+
+    @cached_property
+    def level(self) -> Array:
+        """Base logit of a click, intercept included, `(users,)`."""
+        return self.numbers[:, 0]
+
+    @cached_property
+    def satiation_weight(self) -> Array:
+        """Logits lost per recent exposure to the topic, `(users,)`."""
+        return self.numbers[:, 1]
+
+    @cached_property
+    def expectation(self) -> Array:
+        """Click probability that the user takes for granted, `(users,)`."""
+        return self.numbers[:, 2]
+
+    @cached_property
+    def leave_bias(self) -> Array:
+        """Logit of leaving after a request, when content and rested, `(users,)`."""
+        return self.numbers[:, 3]
+
+    @cached_property
+    def churn_bias(self) -> Array:
+        """Logit of never returning after a session, when content, `(users,)`."""
+        return self.numbers[:, 4]
+
+    @cached_property
+    def return_days(self) -> Array:
+        """Median gap between sessions, `(users,)`."""
+        return self.numbers[:, 5]
+
+    @cached_property
+    def rate(self) -> Array:
+        """Per day, of what relaxes, in the columns of `DriftingUserState.relaxing`."""
+        return self.numbers[:, 6 : 9 + 2 * self.topics]
+
+    @cached_property
+    def pause_kept(self) -> Array:
+        """Share of what relaxes that is left after the usual pause between two requests.
+
+        Like `pause_fresh` it follows from `rate`, worked out once since every step needs it.
+        """
+        return self.numbers[:, 9 + 2 * self.topics : 12 + 4 * self.topics]
+
+    @cached_property
+    def pause_fresh(self) -> Array:
+        """Standard deviation that mood and whims gain in that pause, `(users, 1 + topics)`."""
+        return self.numbers[:, 12 + 4 * self.topics :]
 
 
 @dataclass(slots=True)
@@ -54,10 +88,8 @@ class DriftingUserState:
         core_age: days since the core was last moved.
         persona: number of the persona whose taste the user shares.
         core: lasting taste over item features, `(users, d)`.
-        transient: mood (column 0) and whim by topic, in logits, `(users, 1 + topics)`.
-        satiation: recent exposures by topic, `(users, topics)`.
-        satisfaction: recent clicks above the user's own expectation, in [-1, 1].
-        boredom: recent share of what was shown that the user was already sated with.
+        relaxing: what returns to 0 by itself, side by side: mood, whim by topic, satiation by
+            topic, satisfaction, boredom, `(users, 3 + 2 topics)`. See the properties.
     """
 
     traits: Traits
@@ -66,17 +98,34 @@ class DriftingUserState:
     core_age: Array
     persona: Array
     core: Array
-    transient: Array
-    satiation: Array
-    satisfaction: Array
-    boredom: Array
+    relaxing: Array
+
+    @property
+    def topics(self) -> int:
+        """Number of topics."""
+        return int(self.relaxing.shape[1] - 3) // 2
 
     @property
     def mood(self) -> Array:
         """Mood in logits, shared by all topics, `(users,)`."""
-        return self.transient[:, 0]
+        return self.relaxing[:, 0]
 
     @property
     def whim(self) -> Array:
         """Passing taste by topic in logits, `(users, topics)`."""
-        return self.transient[:, 1:]
+        return self.relaxing[:, 1 : 1 + self.topics]
+
+    @property
+    def satiation(self) -> Array:
+        """Recent exposures by topic, `(users, topics)`."""
+        return self.relaxing[:, 1 + self.topics : -2]
+
+    @property
+    def satisfaction(self) -> Array:
+        """Recent clicks above the user's own expectation, in [-1, 1], `(users,)`."""
+        return self.relaxing[:, -2]
+
+    @property
+    def boredom(self) -> Array:
+        """Recent share of what was shown that the user was already sated with, `(users,)`."""
+        return self.relaxing[:, -1]

@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, duplicate, namespace, sigmoid
+from driftrec.envs.arrays import Array, duplicate, namespace, row_dot, sigmoid
 from driftrec.envs.catalogue import Catalogue, Slate
 from driftrec.envs.drifting_state import DriftingUserState, Traits
 from driftrec.envs.feedback import FeedbackDistribution, IndependentClicks, MultinomialClick
-from driftrec.envs.random import Stream, keyed_uniform, normal_pairs
+from driftrec.envs.random import Stream, keyed_words, normals_of, uniforms_of
 from driftrec.envs.user_model import ReturnGap, UserModel
 
 SESSION_GAP = 0.5 / 24
 """Days without a request after which the next one opens a new session (30 minutes)."""
 
 DAYS_PER_YEAR = 365.25
+SESSION_KEY = 7919
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,14 +146,18 @@ class DriftingUser(UserModel):
 
     @cached_property
     def _scalars(self) -> SimpleNamespace:
-        numbers = {item.name: getattr(self, item.name) for item in fields(self)}
-        numbers = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
         return SimpleNamespace(
             **numbers,
-            pause=float(self._pause),
-            pause_forgotten=float(np.exp(-self._pause / self.memory_days)),
-            item_size=self.dimension**0.5,
             one=1.0,
+            pause=float(self._pause),
+            item_size=self.dimension**0.5,
+            per_year=1 / DAYS_PER_YEAR,
+            log_retained=self._log_retained,
+            redraws=self.life_events_per_year * self._redraws_per_event,
+            individual_sd=(1 - self.persona_share) ** 0.5,
+            session_gap=SESSION_GAP,
         )
 
     @cached_property
@@ -172,57 +177,46 @@ class DriftingUser(UserModel):
         scales, medians, means = self._laws
         persona = rng.integers(len(self.personas), size=users)
         draws = scales * rng.standard_normal((len(scales), users), np.float32)
-        draws[: self.dimension] += self.personas.T.take(persona, axis=1)
-        zeros = np.zeros((4 + self.topics, users), np.float32)
-        first = self.dimension + 1 + self.topics
-        level, churn_bias = draws[-2:] + means
+        core, transient = draws[: self.dimension], draws[self.dimension :][: 1 + self.topics]
+        core += self.personas.T.take(persona, axis=1)
+        relaxing = np.zeros((3 + 2 * self.topics, users), np.float32)
+        relaxing[: 1 + self.topics] = transient
+        factors = medians * np.exp(draws[self.dimension + 1 + self.topics : -2])
         return DriftingUserState(
-            traits=self._traits(
-                rng.integers(2**62, size=users),
-                level,
-                churn_bias,
-                medians * np.exp(draws[first:-2]),
-            ),
+            traits=self._traits(rng.integers(2**62, size=users), draws[-2:] + means, factors),
             session=np.zeros(users, np.int64),
-            requests=zeros[0],
-            core_age=zeros[1],
+            requests=np.zeros(users, np.float32),
+            core_age=np.zeros(users, np.float32),
             persona=persona,
-            core=draws[: self.dimension].T,
-            transient=draws[self.dimension : first].T,
-            satiation=zeros[4:].T,
-            satisfaction=zeros[2],
-            boredom=zeros[3],
+            core=core.T,
+            relaxing=relaxing.T,
         )
 
-    def _traits(
-        self, key: np.ndarray, level: np.ndarray, churn_bias: np.ndarray, factors: np.ndarray
-    ) -> Traits:
-        rates, (satiation_rate, satiation_weight, length, return_days) = factors[:2], factors[2:]
-        # One row for the mood and one for each whim; the whims of a user relax alike.
-        rate = rates.take([0] + [1] * self.topics, axis=0)
-        decay = -self._pause * rate
-        return Traits(
-            key=key,
-            level=level,
-            transient_rate=rate.T,
-            satiation_rate=satiation_rate,
-            satiation_weight=satiation_weight,
-            expectation=sigmoid(level + np.float32(self.expectation)),
-            leave_bias=-np.log(np.maximum(length - np.float32(1), np.float32(1e-3))),
-            churn_bias=churn_bias,
-            return_days=return_days,
-            pause_kept=np.exp(decay).T,
-            pause_fresh=(self._transient_sd[:, None] * np.sqrt(-np.expm1(decay + decay))).T,
-            pause_sated=np.exp(-self._pause * satiation_rate),
-        )
+    def _traits(self, key: np.ndarray, logits: np.ndarray, factors: np.ndarray) -> Traits:
+        level, churn_bias = logits
+        satiation_weight, length, return_days = factors[-3:]
+        traits = Traits(key, np.empty((13 + 5 * self.topics, len(key)), np.float32).T)
+        traits.level[:] = level
+        traits.satiation_weight[:] = satiation_weight
+        traits.expectation[:] = sigmoid(level + np.float32(self.expectation))
+        traits.leave_bias[:] = -np.log(np.maximum(length - np.float32(1), np.float32(1e-3)))
+        traits.churn_bias[:] = churn_bias
+        traits.return_days[:] = return_days
+        traits.rate.T[:] = factors.take(self._rate_rows, axis=0)
+        decay = -self._pause * traits.rate
+        gained = decay[:, : 1 + self.topics]
+        np.exp(decay, out=traits.pause_kept)
+        traits.pause_fresh[:] = self._transient_sd * np.sqrt(-np.expm1(gained + gained))
+        return traits
 
     @cached_property
     def _laws(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Standard deviations of all that a user is drawn from, medians and means of traits."""
+        """Standard deviations of all that users are drawn by, medians and means of their traits."""
         factors = (
             (24 / self.mood_hours, self.spread),
             (1440 / self.whim_minutes, self.spread),
             (24 / self.satiation_hours, self.spread),
+            (1 / self.memory_days, 0),
             (self.satiation, self.spread),
             (self.session_requests, self.session_spread),
             (self.return_days, self.return_spread),
@@ -232,9 +226,14 @@ class DriftingUser(UserModel):
         scales += [self.level_sd, self.churn_spread]
         medians = [median for median, _ in factors]
         means = [self.intercept, _logit(self.churn)]
-        as_columns = (np.array(column, np.float32)[:, None] for column in (scales, medians, means))
-        scale, median, mean = as_columns
+        columns = (np.array(column, np.float32)[:, None] for column in (scales, medians, means))
+        scale, median, mean = columns
         return scale, median, mean
+
+    @cached_property
+    def _rate_rows(self) -> np.ndarray:
+        """The factor of `_laws` that each column of `relaxing` relaxes by."""
+        return np.array([0] + [1] * self.topics + [2] * self.topics + [3, 3])
 
     @cached_property
     def _transient_sd(self) -> np.ndarray:
@@ -244,15 +243,14 @@ class DriftingUser(UserModel):
 
     def respond(self, state: DriftingUserState, slate: Slate) -> FeedbackDistribution:
         """Clicks on a slate: independent, or at most one."""
-        number = self._numbers(state.core)
-        transient, traits = state.transient, state.traits
-        appeal = transient[:, 1:] - traits.satiation_weight[:, None] * state.satiation
-        taste = (slate.features * state.core[:, None, :]).sum(-1)
+        number, traits, relaxing = self._numbers(state.core), state.traits, state.relaxing
+        whim, satiation = relaxing[:, 1 : 1 + self.topics], relaxing[:, 1 + self.topics : -2]
+        appeal = whim - traits.satiation_weight[:, None] * satiation
         logits = (
-            (traits.level + transient[:, 0])[:, None]
+            (traits.level + relaxing[:, 0])[:, None]
             + slate.quality
-            + number.taste_sd * taste
-            + (slate.topics * appeal[:, None, :]).sum(-1)
+            + number.taste_sd * row_dot(slate.features, state.core[:, None])
+            + row_dot(slate.topics, appeal[:, None])
         )
         if namespace(slate.repeats).count_nonzero(slate.repeats):
             logits = logits - number.repeat_penalty * slate.repeats
@@ -282,13 +280,16 @@ class DriftingUser(UserModel):
 
     def react(self, state: DriftingUserState, slate: Slate, feedback: Array) -> DriftingUserState:
         """Satiation, influence, satisfaction and boredom after a slate and its feedback."""
-        number = self._numbers(state.core)
-        size = feedback.shape[1]
+        number, size = self._numbers(state.core), feedback.shape[1]
         exposure = slate.topics[:, 0] if size == 1 else slate.topics.sum(1)
         clicks = feedback[:, 0] if size == 1 else feedback.mean(1)
-        sated = (exposure * state.satiation).sum(-1)
-        sated = sated if size == 1 else sated / size
-        news = clicks - state.traits.expectation
+        relaxing = duplicate(state.relaxing)
+        satiation = relaxing[:, 1 + self.topics : -2]
+        satisfaction, boredom = relaxing[:, -2], relaxing[:, -1]
+        sated = row_dot(exposure, satiation)
+        satisfaction += number.memory * (clicks - state.traits.expectation - satisfaction)
+        boredom += number.memory * ((sated if size == 1 else sated / size) - boredom)
+        satiation += exposure
         return DriftingUserState(
             state.traits,
             state.session,
@@ -296,10 +297,7 @@ class DriftingUser(UserModel):
             state.core_age,
             state.persona,
             self._influenced(state.core, slate, feedback),
-            state.transient,
-            state.satiation + exposure,
-            state.satisfaction + number.memory * (news - state.satisfaction),
-            state.boredom + number.memory * (sated - state.boredom),
+            relaxing,
         )
 
     def _influenced(self, core: Array, slate: Slate, feedback: Array) -> Array:
@@ -321,7 +319,10 @@ class DriftingUser(UserModel):
     def drift(self, state: DriftingUserState, elapsed: Array, rng: Stream) -> DriftingUserState:
         """Mood, whims, satiation and satisfaction relax; after a gap the core moves."""
         xp, number, traits = namespace(elapsed), self._numbers(elapsed), state.traits
-        noise = rng.normal(*state.transient.shape)
+        noise = rng.normal(elapsed.shape[0], 1 + self.topics)
+        relaxing = traits.pause_kept * state.relaxing
+        transient = relaxing[:, : 1 + self.topics]
+        transient += traits.pause_fresh * noise
         after = DriftingUserState(
             traits,
             state.session,
@@ -329,102 +330,95 @@ class DriftingUser(UserModel):
             state.core_age + elapsed,
             state.persona,
             state.core,
-            traits.pause_kept * state.transient + traits.pause_fresh * noise,
-            traits.pause_sated[:, None] * state.satiation,
-            number.pause_forgotten * state.satisfaction,
-            number.pause_forgotten * state.boredom,
+            relaxing,
         )
         unusual = elapsed != number.pause
         if xp.count_nonzero(unusual):
             rows = xp.nonzero(unusual)[0]
-            self._relax(state, after, elapsed[rows], noise[rows], rows)
-            self._open_session(after, rows[elapsed[rows] > SESSION_GAP])
+            days = elapsed[rows]
+            relaxing[rows] = self._relaxed(
+                state.relaxing[rows], traits.rate[rows], days, noise[rows]
+            )
+            self._open_session(after, rows[days > number.session_gap])
         return after
 
-    def _relax(
-        self,
-        before: DriftingUserState,
-        after: DriftingUserState,
-        days: Array,
-        noise: Array,
-        rows: Array,
-    ) -> None:
-        """Write what relaxes over `days` that are not the usual pause into some rows of `after`."""
-        xp, traits = namespace(days), before.traits
-        sd = xp.asarray(np.array(self._transient_sd), device=days.device)
-        decay = -days[:, None] * traits.transient_rate[rows]
-        fresh = sd * xp.sqrt(-xp.expm1(2 * decay))
-        after.transient[rows] = xp.exp(decay) * before.transient[rows] + fresh * noise
-        kept = xp.exp(-days * traits.satiation_rate[rows])
-        after.satiation[rows] = kept[:, None] * before.satiation[rows]
-        forgotten = xp.exp(days * (-1 / self.memory_days))
-        after.satisfaction[rows] = forgotten * before.satisfaction[rows]
-        after.boredom[rows] = forgotten * before.boredom[rows]
+    def _relaxed(self, relaxing: Array, rate: Array, days: Array, noise: Array) -> Array:
+        """What relaxes, of some users, after `days` that are not the usual pause."""
+        xp = namespace(days)
+        decay = -days[:, None] * rate
+        after = xp.exp(decay) * relaxing
+        transient, gained = after[:, : 1 + self.topics], decay[:, : 1 + self.topics]
+        sd = _like(days, self._transient_sd)
+        transient += sd * xp.sqrt(-xp.expm1(gained + gained)) * noise
+        return after
 
     def _open_session(self, state: DriftingUserState, rows: Array) -> None:
-        """A new session for some rows: requests count from 0 and the core has moved."""
+        """A new session for some rows of a state of our own: its core has moved."""
         if not rows.shape[0]:
             return
+        state.requests, state.session = duplicate(state.requests), duplicate(state.session)
+        state.persona, state.core = duplicate(state.persona), duplicate(state.core)
         session = state.session[rows] + 1
-        before = state.persona[rows]
-        after, moved = self._moved_core(
-            state.core_age[rows], state.traits.key[rows], session, before, state.core[rows]
+        state.persona[rows], state.core[rows] = self._moved_core(
+            state.core_age[rows],
+            state.traits.key[rows] + session * SESSION_KEY,
+            state.persona[rows],
+            state.core[rows],
         )
-        for name, values in (
-            ("session", session),
-            ("requests", 0),
-            ("core_age", 0),
-            ("persona", after),
-            ("core", moved),
-        ):
-            changed = duplicate(getattr(state, name))
-            changed[rows] = values
-            setattr(state, name, changed)
+        state.session[rows] = session
+        state.requests[rows] = 0
+        state.core_age[rows] = 0
 
     def _moved_core(
-        self, age: Array, key: Array, session: Array, persona: Array, core: Array
+        self, age: Array, key: Array, persona: Array, core: Array
     ) -> tuple[Array, Array]:
-        """Persona and core of some users after `age` days, by the luck of their new session."""
+        """Persona and core of some users after `age` days, by the luck that `key` brings."""
         xp = namespace(core)
-        personas = xp.asarray(np.array(self.personas), device=core.device)
-        normals = self.dimension + self.dimension % 2
-        chance = keyed_uniform(_as_numpy(key) + _as_numpy(session) * 7919, normals + 2)
-        noise = xp.asarray(normal_pairs(chance[:, 2:])[:, : self.dimension], device=core.device)
-        chance = xp.asarray(chance[:, :2].astype(np.float32), device=core.device)
-        years = age * (1 / DAYS_PER_YEAR)
-        event = chance[:, 0] < -xp.expm1(-self._redraws_per_year * years)
-        drawn = xp.astype(chance[:, 1] * len(self.personas), persona.dtype)
-        after = xp.where(event, xp.clip(drawn, 0, len(self.personas) - 1), persona)
-        kept = self.retained_per_year**years
-        fresh = xp.sqrt((1 - self.persona_share) * (1 - kept * kept))
-        moved = kept[:, None] * (core - personas[persona]) + fresh[:, None] * noise
-        return after, personas[after] + moved
+        words = keyed_words(_as_numpy(key), 1 + (self.dimension + 3) // 4)
+        noise = _like(core, normals_of(words[:, 1:])[:, : self.dimension])
+        chance = _like(core, uniforms_of(words[:, :1]))
+        personas = _like(core, self.personas)
+        number = self._numbers(core)
+        years = number.per_year * age
+        decay = (number.log_retained * years)[:, None]
+        fresh = number.individual_sd * xp.sqrt(-xp.expm1(decay + decay))
+        moved = xp.exp(decay) * (core - personas[persona]) + fresh * noise
+        event = chance[:, 0] < -xp.expm1(-number.redraws * years)
+        if xp.count_nonzero(event):
+            drawn = xp.astype(chance[:, 1] * len(self.personas), persona.dtype)
+            persona = xp.where(event, xp.clip(drawn, 0, len(self.personas) - 1), persona)
+        return persona, personas[persona] + moved
+
+    @cached_property
+    def _log_retained(self) -> float:
+        with np.errstate(divide="ignore"):
+            return float(np.log(np.float64(self.retained_per_year)))
 
     @property
-    def _redraws_per_year(self) -> float:
-        """Rate at which a persona is drawn anew from all of them, the present one included."""
-        others = max(len(self.personas) - 1, 1)
-        return self.life_events_per_year * len(self.personas) / others
+    def _redraws_per_event(self) -> float:
+        """How often a persona is drawn from all of them for each time that it is another one."""
+        others = len(self.personas) - 1
+        return len(self.personas) / others if others else 1.0
 
     # Whether they stay
 
     def leave(self, state: DriftingUserState) -> Array:
         """Probability of ending the session: rises with fatigue and boredom, falls with content."""
-        number = self._numbers(state.requests)
+        number, relaxing = self._numbers(state.requests), state.relaxing
         return sigmoid(
             state.traits.leave_bias
             + number.leave_fatigue * state.requests
-            + number.leave_boredom * state.boredom
-            - number.leave_satisfaction * state.satisfaction
+            + number.leave_boredom * relaxing[:, -1]
+            - number.leave_satisfaction * relaxing[:, -2]
         )
 
     def return_after(self, state: DriftingUserState) -> ReturnGap:
         """Gap until the next session: longer, or for ever, after a session that disappointed."""
-        number = self._numbers(state.boredom)
+        number, relaxing = self._numbers(state.requests), state.relaxing
         never = sigmoid(
             state.traits.churn_bias
-            + number.churn_boredom * state.boredom
-            - number.churn_satisfaction * state.satisfaction
+            + number.churn_boredom * relaxing[:, -1]
+            - number.churn_satisfaction * relaxing[:, -2]
         )
         return ReturnGap(never, state.traits.return_days, self.return_shape)
 
@@ -459,6 +453,13 @@ def _check_range(name: str, value: Any) -> None:
 def _logit(probability: float) -> np.float32:
     with np.errstate(divide="ignore"):
         return np.float32(np.log(probability) - np.log1p(-np.float64(probability)))
+
+
+def _like(array: Array, values: np.ndarray) -> Array:
+    """The values in the library, and on the device, of `array`."""
+    if type(array) is np.ndarray:
+        return values
+    return namespace(array).asarray(np.array(values), device=array.device)
 
 
 def _as_numpy(array: Array) -> np.ndarray:

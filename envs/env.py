@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from driftrec.envs.arrays import to_numpy
-from driftrec.envs.observation import Observation
+from driftrec.envs.observation import Observation, observe
 from driftrec.envs.population import Population
 from driftrec.envs.rendering import TrialRecord, draw_text, draw_trial
 from driftrec.envs.rewards import Reward
@@ -57,6 +57,7 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
             parameters=parameters,
             autoreset_mode="Disabled",
         )
+        self._simulation = self._batch.simulation
         self.population = self._batch.population
         self.observation_space = self._batch.single_observation_space
         self.action_space = self._batch.single_action_space
@@ -75,10 +76,10 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
             raise ValueError(f"there are no reset options, got {sorted(options)}")
         super().reset(seed=seed)
         user = int(self.np_random.integers(2**62)) if seed is None else seed
-        observation, info = self._batch.reset(seed=user)
+        self._simulation.reset(user)
         if self.render_mode is not None:
-            self._record = TrialRecord.begin(self._batch.simulation)
-        return _first(observation), info
+            self._record = TrialRecord.begin(self._simulation)
+        return _first(observe(self._simulation)), {}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Show one slate.
@@ -90,15 +91,16 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
             ValueError, TypeError: if the action is not valid, see `checked_slates`.
             RuntimeError: if the trial is over.
         """
-        simulation = self._batch.simulation
+        simulation = self._simulation
         if simulation.anyone_over:
             raise RuntimeError("the trial is over: call reset before the next step")
-        observation, reward, terminated, truncated, info = self._batch.step(
-            np.asarray(action)[None]
-        )
+        simulation.step(self._batch.checked(np.asarray(action)[None]))
         if self._record is not None:
             self._record.add(simulation)
-        return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
+        over = simulation.anyone_over
+        churned = over and bool(simulation.trials.churned[0])
+        reward = float(self._batch.reward(simulation)[0])
+        return _first(observe(simulation)), reward, churned, over and not churned, {}
 
     def render(self) -> Any:
         """The trial so far: text for "ansi", an `(height, width, 3)` picture for "rgb_array".
@@ -118,7 +120,7 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
 
     def privileged(self) -> Any:
         """The hidden state of the user, a batch of one, as a copy: for oracles and pictures."""
-        return to_numpy(self._batch.simulation.hidden_state())
+        return to_numpy(self._simulation.hidden_state())
 
 
 def _first(observation: Observation) -> Observation:

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from driftrec.envs.arrays import Array
 
-BLOCK = 2048
+BLOCK = 1024
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+# Arrays of no axes: with them numpy computes in half the time that it takes with scalars.
+_TO_24_BITS = np.array(8, np.uint32)
+_PER_24_BITS = np.array(2**-24, np.float32)
+_SHIFTS = tuple(np.array(bits, np.uint64) for bits in (30, 27, 31))
+_FACTORS = tuple(np.array(x, np.uint64) for x in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 class Stream:
@@ -39,11 +45,11 @@ class Stream:
             self._torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
             return
         bits = np.random.SFC64(seed)
-        self._normal = _Block(bits, _normal)
-        self._uniform = _Block(bits, _uniform)
+        self._normal = _Block(bits, normals_of, 4)
+        self._uniform = _Block(bits, uniforms_of, 2)
 
     def normal(self, *shape: int) -> Array:
-        """Standard normal draws of the given shape, to about 6.6 standard deviations."""
+        """Standard normal draws of the given shape, by numpy as `normals_of` says."""
         if self._on_gpu:
             import torch
 
@@ -70,9 +76,11 @@ class _Block:
         self,
         bits: np.random.BitGenerator,
         transform: Callable[[np.ndarray], np.ndarray],
+        draws_per_word: int,
     ) -> None:
         self._bits = bits
         self._transform = transform
+        self._draws_per_word = draws_per_word
         self._values = np.empty(0, np.float32)
         self._next = BLOCK
 
@@ -86,29 +94,31 @@ class _Block:
         return self._values[end - count : end]
 
     def _draw(self, count: int) -> np.ndarray:
-        pairs = (count + 1) // 2
-        return self._transform(self._bits.random_raw(pairs).view(np.uint32))[:count]
+        words = self._bits.random_raw(-(-count // self._draws_per_word))
+        return self._transform(words)[:count]
 
 
-def _uniform(bits: np.ndarray) -> np.ndarray:
-    """Uniforms on [0, 1) from 32 random bits each, of which 24 fit a float32."""
-    return (bits >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
+def uniforms_of(words: np.ndarray) -> np.ndarray:
+    """Two uniforms on [0, 1) of each 64-bit word, float32 with 24 random bits, last axis twice."""
+    return (words.view(np.uint32) >> _TO_24_BITS).astype(np.float32) * _PER_24_BITS
 
 
-def _normal(bits: np.ndarray) -> np.ndarray:
-    """Standard normals from 32 random bits each, by the transform of Box and Muller (1958).
+def normals_of(words: np.ndarray) -> np.ndarray:
+    """Four standard normals of each 64-bit word, float32, last axis four times as long.
 
-    Both numbers of a pair are used. In numpy this takes a third of the time of its own sampler,
-    which draws one at a time.
+    They take 65,536 equally likely values, which are quantiles of the normal distribution: its
+    distribution function is met to within 2^-17, variance 1 exactly, and the largest value is 4.3.
+    Numpy's own sampler is exact further out and takes five times as long, which would make it the
+    largest cost of a step.
     """
-    signed = bits.view(np.int32).reshape(2, -1)
-    radius = np.abs(signed[0].astype(np.float32)) * np.float32(2**-31) + np.float32(2**-32)
-    radius = np.sqrt(np.float32(-2) * np.log(radius))
-    angle = signed[1].astype(np.float32) * np.float32(np.pi * 2**-31)
-    normals = np.empty(signed.shape, np.float32)
-    np.multiply(radius, np.cos(angle), out=normals[0])
-    np.multiply(radius, np.sin(angle), out=normals[1])
-    return normals.reshape(-1)
+    return _quantiles().take(words.view(np.uint16))
+
+
+@cache
+def _quantiles() -> np.ndarray:
+    upper = np.array([NormalDist().inv_cdf(0.5 + (k + 0.5) / 2**16) for k in range(2**15)])
+    upper /= np.sqrt(np.mean(upper**2))
+    return np.concatenate([-upper[::-1], upper]).astype(np.float32)
 
 
 class RandomStreams:
@@ -139,42 +149,34 @@ class RandomStreams:
         return np.random.default_rng(self._catalogue)
 
 
-def keyed_uniform(keys: np.ndarray, count: int) -> np.ndarray:
-    """`count` uniforms on (0, 1) for each key, a pure function of the key.
+def keyed_words(keys: np.ndarray, count: int) -> np.ndarray:
+    """`count` random 64-bit words for each key, a pure function of the key, `(users, count)`.
 
     Rare events (a new session, a life event) are drawn this way: a user's k-th session brings the
-    same luck under every policy, whenever it happens. The bits are SplitMix64 (Steele, Lea and
+    same luck under every policy, whenever it happens. The generator is SplitMix64 (Steele, Lea and
     Flood 2014, "Fast splittable pseudorandom number generators", figure 15).
 
     Args:
         keys: integers, shape `(users,)`.
-        count: draws for each key.
-
-    Returns:
-        float64, shape `(users, count)`.
+        count: words for each key.
     """
-    steps = np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN
-    start = _mix(np.asarray(keys).astype(np.uint64))
-    bits = _mix(start[:, None] + steps[None, :])
-    uniforms: np.ndarray = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    return uniforms
+    bits = np.asarray(keys).astype(np.uint64)[:, None] + _steps(count)
+    bits = (bits ^ (bits >> _SHIFTS[0])) * _FACTORS[0]
+    bits = (bits ^ (bits >> _SHIFTS[1])) * _FACTORS[1]
+    words: np.ndarray = bits ^ (bits >> _SHIFTS[2])
+    return words
+
+
+def keyed_uniform(keys: np.ndarray, count: int) -> np.ndarray:
+    """`count` uniforms on [0, 1) for each key, see `keyed_words`, `(users, count)`."""
+    return uniforms_of(keyed_words(keys, (count + 1) // 2))[:, :count]
 
 
 def keyed_normal(keys: np.ndarray, count: int) -> np.ndarray:
-    """`count` standard normals for each key by the Box-Muller transform, shape `(users, count)`."""
-    return normal_pairs(keyed_uniform(keys, 2 * ((count + 1) // 2)))[:, :count]
+    """`count` standard normals for each key, see `keyed_words`, `(users, count)`."""
+    return normals_of(keyed_words(keys, (count + 3) // 4))[:, :count]
 
 
-def normal_pairs(uniforms: np.ndarray) -> np.ndarray:
-    """Standard normals, float32, from as many uniforms on (0, 1), `(users, even)`."""
-    half = uniforms.shape[1] // 2
-    uniforms = uniforms.astype(np.float32)
-    radius = np.sqrt(np.float32(-2) * np.log(uniforms[:, :half]))
-    angle = np.float32(2 * np.pi) * uniforms[:, half:]
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-
-
-def _mix(bits: np.ndarray) -> np.ndarray:
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
+@cache
+def _steps(count: int) -> np.ndarray:
+    return np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN

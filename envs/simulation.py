@@ -66,7 +66,7 @@ class Simulation:
         device: where torch's arrays live.
 
     Attributes:
-        trials: where each user stands; arrays are replaced at a step, never written into.
+        trials: where each user stands. A step replaces its arrays, `reset_rows` writes into them.
         over: whether each user's trial has ended, `(users,)`.
         anyone_over: whether one of them has.
         anyone_new: whether a user has had no request yet.
@@ -95,9 +95,11 @@ class Simulation:
         self.state: Any = None
         self.trials: Trials
         self.streams: RandomStreams
+        self.anyone_over = self.anyone_new = False
         self._checked = False
-        self._pause = self._full(self.model.seconds_per_request / 86400, self.xp.float32)
-        self._nobody = self._full(False, self.xp.bool)
+        self._pause = self.xp.full(
+            users, self.model.seconds_per_request / 86400, dtype=self.xp.float32, device=device
+        )
         # Numpy takes twice as long to add a Python number as to add an array of no axes.
         self._one = self.xp.asarray(1, dtype=self.xp.int32, device=device)
         self._last = self.xp.asarray(max_requests, dtype=self.xp.int32, device=device)
@@ -108,21 +110,21 @@ class Simulation:
         """Begin a trial with a new batch of users, drawn and run by the seed `numbers`."""
         self.streams = RandomStreams(self.split.entropy(*numbers), self.xp, self.device)
         self.state = self._new_users(self.users)
+        self._waiting, self._queue, self._called = None, 0, 0
         self.trials = self._new_trials(self.users)
         self._cells = self.xp.zeros(
             self.users * len(self.catalogue), dtype=self.xp.uint8, device=self.device
         )
         self._checked = False
-        self.over, self.anyone_over, self.anyone_new = self._nobody, False, True
+        self.over, self.anyone_over, self.anyone_new = self.trials.over, False, True
 
     def reset_rows(self, mask: Array) -> None:
         """Replace the users of the masked rows, `(users,)` booleans, by new ones."""
         xp = self.xp
         rows = xp.nonzero(mask)[0]
-        count = int(rows.shape[0])
-        self.trials = duplicate(self.trials)
-        put(self.state, rows, self._new_users(count))
-        put(self.trials, rows, self._new_trials(count))
+        put(self.state, rows, self._next_users(int(rows.shape[0])))
+        for name in Trials.__slots__:
+            getattr(self.trials, name)[rows] = 0
         self.shown[rows] = 0
         self.over = self.over & ~mask
         self.anyone_over = bool(xp.count_nonzero(self.over))
@@ -175,19 +177,16 @@ class Simulation:
     def _next_trials(
         self, items: Array, feedback: Array, left: Array, gone: Array, elapsed: Array
     ) -> Trials:
-        before, xp = self.trials, self.xp
+        before = self.trials
         request, position = before.request + self._one, before.position + self._one
-        session, returned = before.session, left
-        truncated = request >= self._last
-        if gone is not self._nobody:
-            returned = left & ~gone
-            position = xp.where(left, xp.zeros_like(position), position)
-            session = session + xp.astype(returned, session.dtype)
-            elapsed = xp.where(gone, xp.zeros_like(elapsed), elapsed)
-        day = before.day + elapsed
+        session, day = before.session, before.day + elapsed
+        truncated, returned = request >= self._last, left
         if self.max_days < float("inf"):
             truncated = truncated | (day >= self.max_days)
-        if gone is not self._nobody:
+        if gone is not left:
+            returned = left ^ gone
+            session = session + returned
+            position[left] = 0
             truncated = truncated & ~gone
         return Trials(
             items, feedback, request, position, session, day, elapsed, returned, gone, truncated
@@ -198,20 +197,21 @@ class Simulation:
         xp = self.xp
         chance = self.streams.visits.uniform(self.users, 2)
         left = chance[:, 0] < self._leave(state)
+        elapsed = duplicate(self._pause)
         if not xp.count_nonzero(left):
-            return left, self._nobody, self._pause
+            return left, left, elapsed
         rows = xp.nonzero(left)[0]
         law = self.model.return_after(state)
         law = ReturnGap(law.never[rows], law.median[rows], law.shape)
-        gap = xp.astype(law.draw(chance[:, 1][rows]), xp.float32)
-        if not xp.all(gap >= 0):
+        gap = law.draw(chance[:, 1][rows])
+        if xp.count_nonzero(gap >= 0) != rows.shape[0]:
             raise UserModelError(
                 f"{self._name}.return_after must give gaps of 0 days or more, got NaN or less"
             )
-        gone, elapsed = duplicate(self._nobody), duplicate(self._pause)
-        gone[rows] = lost = gap == float("inf")
-        # Those who are lost are not seen again; what time does to them is of no account.
-        elapsed[rows] = xp.where(lost, self._pause[rows], gap)
+        elapsed[rows] = gap
+        gone = elapsed == float("inf")
+        if xp.count_nonzero(gone):
+            elapsed[gone] = 0
         return left, gone, elapsed
 
     def _leave(self, state: Any) -> Array:
@@ -250,6 +250,15 @@ class Simulation:
         trials.feedback[rows] = 0
         trials.returned[rows] = False
 
+    def _next_users(self, users: int) -> Any:
+        """New users from a queue: to draw many at a time costs little more than to draw one."""
+        last = self._called + users
+        if last > self._queue:
+            self._queue = max(users, self.users // 8)
+            self._waiting, last = self._new_users(self._queue), users
+        self._called = last
+        return take(self._waiting, slice(last - users, last))
+
     def _new_users(self, users: int) -> Any:
         state = self.model.sample(users, self.streams.users)
         return to_library(state, self.xp, self.device)
@@ -272,9 +281,6 @@ class Simulation:
             churned=zeros(xp.bool),
             truncated=zeros(xp.bool),
         )
-
-    def _full(self, value: float, dtype: Any) -> Array:
-        return self.xp.full(self.users, value, dtype=dtype, device=self.device)
 
     @property
     def _name(self) -> str:

@@ -134,11 +134,12 @@ def _stored(array: np.ndarray, name: str, arrays: dict[str, np.ndarray]) -> str:
     return name
 
 
-def _unpacked(part: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[DriftingUser, Catalogue]:
+def _unpacked(
+    part: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[DriftingUser, Catalogue]:
     found = {name: arrays[key] for name, key in part["arrays"].items()}
     numbers = {
-        name: float("inf") if value is None else value
-        for name, value in part["parameters"].items()
+        name: float("inf") if value is None else value for name, value in part["parameters"].items()
     }
     model = DriftingUser(personas=found["personas"], choice=part["choice"], **numbers)
     names = {

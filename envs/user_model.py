@@ -38,10 +38,14 @@ class ReturnGap:
             uniform: draws on [0, 1), `(users,)`; the lowest `never` of them do not return.
         """
         xp = namespace(uniform)
+        rank = uniform - self.never
         # A draw stands for its cell, of width 2^-24: its middle is never 0.
-        odds = (uniform - self.never + 2**-25) / (1 - uniform)
-        odds = xp.where(uniform < self.never, xp.full_like(odds, float("inf")), odds)
-        return self.median * odds ** (1 / self.shape)
+        odds = abs(rank + 2**-25) / (1 - uniform)
+        gap = self.median * odds ** (1 / self.shape)
+        gone = rank < 0
+        if xp.count_nonzero(gone):
+            gap[gone] = float("inf")
+        return gap
 
     def survival(self, days: float) -> Array:
         """Probability of still being away after `days`, `(users,)`."""

@@ -71,7 +71,7 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
             device=device,
         )
         self._mode = mode
-        self._reward = reward_function(reward)
+        self.reward = reward_function(reward)
         self.single_observation_space = observation_space(self.simulation)
         self.single_action_space = action_space(
             len(self.simulation.catalogue), self.population.slate
@@ -122,19 +122,10 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
             ValueError, TypeError: if the action is not valid, see `checked_slates`.
         """
         simulation, xp = self.simulation, self.simulation.xp
-        if simulation.state is None:
-            raise ValueError("call reset before step: there are no users yet")
-        items = checked_slates(
-            actions,
-            self.num_envs,
-            simulation.slate,
-            len(simulation.catalogue),
-            xp,
-            simulation.device,
-        )
+        items = self.checked(actions)
         was_over = simulation.over if simulation.anyone_over else None
         simulation.step(items)
-        reward = self._reward(simulation)
+        reward = self.reward(simulation)
         if was_over is not None:
             reward = xp.where(was_over, xp.zeros_like(reward), reward)
         observation = observe(simulation)
@@ -149,9 +140,27 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
             begin(observation, rows)
         return observation, reward, terminated, truncated, info
 
+    def checked(self, actions: Any) -> Array:
+        """The actions as `Simulation.step` takes them.
+
+        Raises:
+            ValueError, TypeError: if they are not valid, see `checked_slates`.
+        """
+        simulation = self.simulation
+        if simulation.state is None:
+            raise ValueError("call reset before step: there are no users yet")
+        return checked_slates(
+            actions,
+            simulation.users,
+            simulation.slate,
+            len(simulation.catalogue),
+            simulation.xp,
+            simulation.device,
+        )
+
     def _final(self, observation: Observation, over: Array, rows: Array) -> dict[str, Any]:
         """Last observations of trials that are over, in Gymnasium's layout."""
-        final = np.full(self.num_envs, None, dtype=object)
+        final = np.empty(self.num_envs, dtype=object)
         last = zip(*(values[rows] for values in observation.values()), strict=True)
         for row, values in zip(to_numpy(rows).tolist(), last, strict=True):
             final[row] = dict(zip(observation, values, strict=True))

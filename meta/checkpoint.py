@@ -35,7 +35,8 @@ def write_checkpoint(
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"format": FORMAT, "kind": kind, "description": json.dumps(description)}
+    # One key only: safetensors writes several in an order that differs from run to run.
+    metadata = {FORMAT: json.dumps({"kind": kind, "description": description})}
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     write_atomically(path, save(contiguous, metadata))
 
@@ -72,14 +73,15 @@ def read_checkpoint(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dic
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is no readable safetensors file: {error}") from error
-    if metadata.get("format") != FORMAT:
+    if FORMAT not in metadata:
         raise CheckpointError(
-            f"{path} was not written by driftrec: its format is {metadata.get('format')!r}, "
-            f"expected {FORMAT!r}"
+            f"{path} was not written by driftrec: its metadata names {sorted(metadata)}, expected "
+            f"{FORMAT!r}"
         )
-    if metadata["kind"] != kind:
-        raise CheckpointError(f"{path} holds a {metadata['kind']!r} checkpoint, expected {kind!r}")
-    return tensors, json.loads(metadata["description"])
+    content = json.loads(metadata[FORMAT])
+    if content["kind"] != kind:
+        raise CheckpointError(f"{path} holds a {content['kind']!r} checkpoint, expected {kind!r}")
+    return tensors, content["description"]
 
 
 def load_weights(module: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:

@@ -138,10 +138,9 @@ class RecurrentNetwork(nn.Module):
         Returns:
             What is known before each request, `(requests, users, hidden)`, and the last memory.
         """
-        width = self.shape.width
-        clicked = inputs[..., :width] * self.scale
-        skipped = inputs[..., width : 2 * width] * self.scale
-        encoded = self.encoder(torch.cat([clicked, skipped, inputs[..., 2 * width :]], -1))
+        split = 2 * self.shape.width
+        features = inputs[..., :split] * self.scale.repeat(2)
+        encoded = self.encoder(torch.cat([features, inputs[..., split:]], -1))
         outputs, last = self.memory(nn.functional.silu(encoded), memory[None])
         return self.norm(outputs), last[0]
 

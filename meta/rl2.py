@@ -65,8 +65,9 @@ class RL2Config:
     If false, the trial's end is the end, and the network sees the time in the trial."""
     probes: int = 32
     """Items a request whose true click probability the belief is trained on; 0 for plain RL²."""
-    expected_clicks: bool = True
-    """Learn from the probability of the clicks, known in training, instead of the clicks."""
+    expected_rewards: bool = True
+    """Learn from each request's expected reward given the hidden state, known in training,
+    instead of the reward that chance gave."""
     sharpness: float = 4.0
     """The first policy draws items by softmax(sharpness * quality)."""
     validate_every: int = 10
@@ -248,7 +249,7 @@ class _Run:
             seed=self._seed(),
             unseen_only=config.unseen_only,
             probes=config.probes,
-            click_weight=self._click_weight(),
+            expected_rewards=self._reward_weights(),
         )
         if not self.return_scale:
             self._measure_returns(trials)
@@ -289,13 +290,12 @@ class _Run:
             metrics["validation"] = self._validate()
         return metrics
 
-    def _click_weight(self) -> float:
-        """Weight of clicks in the reward, where their expectation may be used instead."""
-        if not self.config.expected_clicks:
-            return 0.0
+    def _reward_weights(self) -> dict[str, float] | None:
+        """Weights of the rewards whose expectation is learnt from, or None."""
         reward = self.config.reward
-        weights = {reward: 1.0} if isinstance(reward, str) else reward
-        return weights.get("clicks", 0.0)
+        if not self.config.expected_rewards:
+            return None
+        return {reward: 1.0} if isinstance(reward, str) else dict(reward)
 
     def _seed(self) -> int:
         numbers = [self.config.seed, self.iteration, self.worker.rank]

@@ -91,19 +91,18 @@ class RL2Policy:
     @torch.no_grad()
     def act(self, observation: Observation, state: RL2State) -> tuple[np.ndarray, RL2State]:
         """Choose slates, `(users, slate)`."""
-        inputs = network_inputs(observation, torch.from_numpy(state.request), self.network.shape)
+        request = torch.from_numpy(state.request)
+        inputs = network_inputs(observation, request, self.network.shape)
         known, memory = self.network.remember(inputs[None], torch.from_numpy(state.memory))
         logits = self.network.queries(known[0]) @ self.table.T
         slate = self.network.shape.slate
         if self.unseen_only:
             logits -= 1e9 * torch.from_numpy(state.shown)
-        if self.greedy:
-            chosen = best_slate(logits, slate).numpy()
-        else:
-            chosen = sample_slate(logits, slate, self.rng).numpy()
+        chosen = best_slate(logits, slate) if self.greedy else sample_slate(logits, slate, self.rng)
         shown = state.shown.copy()
-        np.put_along_axis(shown, chosen, 1, axis=1)
-        return chosen, RL2State(memory.numpy(), state.request + 1, shown)
+        np.put_along_axis(shown, chosen.numpy(), 1, axis=1)
+        new = RL2State(memory.numpy(), state.request + 1, shown)
+        return chosen.numpy(), new
 
     def save(self, path: str | Path) -> None:
         """Write weights and description as one safetensors file, atomically."""

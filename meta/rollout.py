@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from driftrec.envs import Catalogue, RecommendationVectorEnv
+from driftrec.envs import Catalogue, RecommendationVectorEnv, Slate
 from driftrec.meta.network import RecurrentNetwork, network_inputs
 from driftrec.meta.plackett_luce import sample_slate, slate_log_probability
 
@@ -60,7 +62,7 @@ def collect(
     seed: int,
     unseen_only: bool,
     probes: int = 0,
-    click_weight: float = 0.0,
+    expected_rewards: Mapping[str, float] | None = None,
 ) -> Trials:
     """Run one trial of every user of `env`, which must not reset by itself.
 
@@ -70,8 +72,8 @@ def collect(
         seed: reproduces users, luck and draws.
         unseen_only: never show an item twice to a user.
         probes: number of random items a request whose true click probability is noted.
-        click_weight: weight of clicks in the reward: that part is replaced by its expectation
-            given the user and the slate, which takes the coin flips out of the learning signal.
+        expected_rewards: weights of the reward by name; where given, each request's reward is its
+            expectation given the user's hidden state, which takes chance out of the signal.
     """
     torch_rng = torch.Generator().manual_seed(seed)
     probe_rng = np.random.default_rng([seed, 1])
@@ -97,12 +99,12 @@ def collect(
         log_probability, _ = slate_log_probability(
             query, table, chosen, banned if unseen_only else None
         )
-        expected = _expected_clicks(env, chosen.numpy()) if click_weight else None
+        before = simulation.state
+        shown = _shown_slate(env, chosen.numpy())
         observation, reward, terminated, truncated, _ = env.step(chosen.numpy())
+        if expected_rewards is not None:
+            reward = _expected_reward(env, before, shown, expected_rewards)
         rewards = torch.from_numpy(np.asarray(reward, np.float32))
-        if expected is not None:
-            clicks = np.asarray(observation["feedback"]).sum(1)
-            rewards = rewards + click_weight * torch.from_numpy(expected - clicks)
         records.append(
             {
                 "inputs": inputs,
@@ -139,13 +141,30 @@ def _hint(probability: Tensor, quality: Tensor) -> Tensor:
     return (torch.logit(probability, 1e-6) - quality).mean(1)
 
 
-def _expected_clicks(env: RecommendationVectorEnv, items: np.ndarray) -> np.ndarray:
-    """Expected feedback on the slates about to be shown, summed, `(users,)`."""
+def _shown_slate(env: RecommendationVectorEnv, items: np.ndarray) -> Slate:
+    """The slates that are about to be shown, as the user model sees them."""
     simulation = env.simulation
     repeats = np.take_along_axis(np.asarray(simulation.shown), items, axis=1)
-    slate = simulation.catalogue.show(items, repeats.astype(np.float32))
-    mean = simulation.model.respond(simulation.state, slate).mean
-    expected: np.ndarray = np.asarray(mean, np.float32).sum(1)
+    return simulation.catalogue.show(items, repeats)
+
+
+def _expected_reward(
+    env: RecommendationVectorEnv, before: Any, slate: Slate, weights: Mapping[str, float]
+) -> np.ndarray:
+    """Reward of the last request in expectation over what chance decided, `(users,)`.
+
+    Clicks are expected given the hidden state before them; leaving for good, or coming back, given
+    the clicks. Their sums over a trial have the expectation of the rewards they stand for.
+    """
+    model, trials = env.simulation.model, env.simulation.trials
+    expected = np.zeros(env.num_envs, np.float32)
+    if "clicks" in weights:
+        expected += weights["clicks"] * np.asarray(model.respond(before, slate).mean).sum(1)
+    if {"retention", "returns"} & set(weights):
+        after = model.react(before, slate, trials.feedback)
+        leave, never = model.leave(after), model.return_after(after).never
+        expected -= weights.get("retention", 0.0) * np.asarray(leave * never)
+        expected += weights.get("returns", 0.0) * np.asarray(leave * (1 - never))
     return expected
 
 

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import tyro
-from common import NamedPolicy, SavedPolicy, console, progress_bar, run
+from common import Candidate, NamedPolicy, SavedPolicy, console, progress_bar, run
 
 import driftrec
 from driftrec.agents.comparison import Comparison
@@ -37,8 +37,6 @@ from driftrec.envs import Population, RecommendationVectorEnv, make_population
 
 FORBIDDEN = r"[^\w.-]"
 """What a file's name should not hold."""
-
-Candidate = NamedPolicy | SavedPolicy
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,10 @@ class SavedPolicy:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+Candidate = NamedPolicy | SavedPolicy
+"""A policy that a script can make in any process."""
+
+
 def _load(path: Path) -> Any:
     # Imported late: a worker that runs baselines needs no torch.
     from driftrec.meta import load

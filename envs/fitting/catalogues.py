@@ -12,36 +12,49 @@ from driftrec.envs.logs.log import InteractionLog
 DIMENSION = 10
 
 
-def content_features(
-    topics: NDArray[np.float32], coherence: float, rng: np.random.Generator
+def item_features(
+    topics: NDArray[np.float32],
+    own: NDArray[np.floating],
+    coherence: float,
+    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Features drawn to fit the topics, rows of length 1, `(items, 10)`.
+    """Features that go with the topics as far as taste does, rows of length 1, `(items, d)`.
 
     Each topic has a random direction; an item has `coherence` of its squared length along the
-    mean direction of its topics and the rest at random. Two items of one topic then share
-    `coherence` of a user's lasting taste. Stands in for latent factors where a log is too thin.
+    directions of its topics and the rest along `own`. A user with a standard normal core then
+    has taste of unit variance for every item, of which items of one topic share `coherence`.
 
     Args:
         topics: share of each topic in each item, `(items, topics)`.
+        own: what sets an item apart, rows of length 1, `(items, d)`.
         coherence: in [0, 1].
-        rng: draws directions and the rest.
+        rng: draws the directions.
     """
-    directions = _unit(rng.standard_normal((topics.shape[1], DIMENSION)))
-    own = _unit(rng.standard_normal((len(topics), DIMENSION)))
+    directions = _unit(rng.standard_normal((topics.shape[1], own.shape[1])))
     along = _unit(topics @ directions)
     return _unit(np.sqrt(coherence) * along + np.sqrt(1 - coherence) * own).astype(np.float32)
 
 
-def latent_features(log: InteractionLog, seed: int) -> NDArray[np.float32]:
-    """Latent factors of all items of a log, rows of length 1, `(items, 10)`.
+def topic_coherence(topics: NDArray[np.float32], topic_taste_sd: float, taste_sd: float) -> float:
+    """Share of taste that items of one topic have in common.
 
-    A user with a standard normal core then has taste of unit variance for every item. An item
-    about which the factors say nothing gets a random direction.
+    Two items whose topics overlap by o share `coherence * taste_sd^2 * o / w`, with w the mean
+    overlap of an item with itself; a log says that they share `topic_taste_sd^2 * o`.
     """
-    rows = item_factors(log, DIMENSION, seed)
-    rng = np.random.default_rng(seed)
+    width = float((topics**2).sum(1).mean())
+    return min(topic_taste_sd**2 * width / taste_sd**2, 1.0)
+
+
+def random_rows(items: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Random directions, `(items, 10)`, for logs too thin for latent factors."""
+    return _unit(rng.standard_normal((items, DIMENSION)))
+
+
+def latent_rows(log: InteractionLog, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Latent factors of all items of a log, `(items, 10)`; random where they say nothing."""
+    rows = item_factors(log, DIMENSION, int(rng.integers(2**31))).astype(np.float64)
     silent = np.linalg.norm(rows, axis=1) < 0.5
-    rows[silent] = _unit(rng.standard_normal((int(silent.sum()), DIMENSION)))
+    rows[silent] = random_rows(int(silent.sum()), rng)
     return rows
 
 
@@ -57,13 +70,13 @@ def catalogue_of(
         log: gives topics, their names and titles.
         items: codes of the items, in the order of the catalogue.
         features: of all items of the log, `(items of the log, d)`.
-        quality: likewise.
+        quality: of these items, `(items,)`.
     """
     titles = log.titles or tuple(f"video {number}" for number in log.item_ids.tolist())
     return Catalogue(
         features[items],
         log.topics[items],
-        quality[items],
+        quality,
         titles=tuple(titles[item] for item in items.tolist()),
         topic_names=log.topic_names,
     )

@@ -35,7 +35,9 @@ class ClickCovariance:
         topical: what two events on the same topic have more, likewise.
     """
 
-    def __init__(self, log: InteractionLog, scale: LogitNormal, seed: int = 0, draws: int = DRAWS) -> None:
+    def __init__(
+        self, log: InteractionLog, scale: LogitNormal, seed: int = 0, draws: int = DRAWS
+    ) -> None:
         pairs: PairSums = pair_sums(log)
         weights = user_weights(log.num_users, seed, draws)
         fit = pairs.regress(np.concatenate([np.ones((1, log.num_users)), weights]))
@@ -69,7 +71,7 @@ class ClickCovariance:
         """
         excess = values - self.plateau(values)[:, None]
         noise = np.nanvar(excess[1:], axis=0)
-        used = ~self.lasting & np.isfinite(excess).all(0) & (noise > 0) & (self._counts > 30)
+        used = ~self.lasting & np.isfinite(excess).all(0) & (noise > 0) & (self._counts > 5)
         if not used.any():
             return np.zeros(len(values)), np.full(len(values), np.nan)
         shape = np.exp(-self.lag[used] / times[:, None])
@@ -121,9 +123,7 @@ def estimate_topic_taste_sd(covariance: ClickCovariance) -> Estimate:
     return summary(float(variance[0] ** 0.5), variance[1:] ** 0.5, "same topic after a day")
 
 
-def estimate_clicks(
-    log: InteractionLog, scale: LogitNormal, seed: int = 0, shared_decay: bool = True
-) -> dict[str, Estimate]:
+def estimate_clicks(log: InteractionLog, scale: LogitNormal, seed: int = 0) -> dict[str, Estimate]:
     """All parameters of a user's clicks, by name.
 
     Mood and whim are combined with the reference figures, which speak where the log is thin.
@@ -132,22 +132,16 @@ def estimate_clicks(
         log: the log.
         scale: turns covariances of clicks into those of logits.
         seed: of the bootstrap.
-        shared_decay: whether the log shows moods. In logs of ratings, those who rate in bulk fill
-            the short lags and others the long ones, which hides them.
     """
     covariance = ClickCovariance(log, scale, seed)
     whim_sd, whim_minutes = estimate_whim(covariance)
-    found = {
+    mood_sd, mood_hours = estimate_mood(covariance)
+    return {
         "level_sd": estimate_level_sd(covariance),
         "quality_sd": estimate_quality_sd(log, scale, seed),
-        "mood_sd": reference.MOOD_SD,
-        "mood_hours": reference.MOOD_HOURS,
+        "mood_sd": reference.combined(mood_sd, reference.MOOD_SD, 0.2),
+        "mood_hours": reference.combined(mood_hours, reference.MOOD_HOURS, 3.0),
         "whim_sd": reference.combined(whim_sd, reference.WHIM_SD, 0.2),
         "whim_minutes": reference.combined(whim_minutes, reference.WHIM_MINUTES, 5.0),
         "topic_taste_sd": estimate_topic_taste_sd(covariance),
     }
-    if shared_decay:
-        mood_sd, mood_hours = estimate_mood(covariance)
-        found["mood_sd"] = reference.combined(mood_sd, reference.MOOD_SD, 0.2)
-        found["mood_hours"] = reference.combined(mood_hours, reference.MOOD_HOURS, 1.5)
-    return found

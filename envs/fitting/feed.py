@@ -23,7 +23,9 @@ LIVES = {
         "in MovieTweetings and CDNOW",
     ),
     "churn_spread": assumed(2.0, "users differ: .82 stay a day, .63 a week"),
-    "leave_boredom": assumed(0.01, "no log says; 50 recent exposures to a topic halve a session, nearly"),
+    "leave_boredom": assumed(
+        0.01, "no log says: 50 recent exposures, .5 logits"
+    ),
     "churn_boredom": assumed(0.04, "no log says"),
 }
 

@@ -11,12 +11,18 @@ from driftrec.envs.catalogue import Catalogue
 from driftrec.envs.drifting_user import DriftingUser, default_personas
 from driftrec.envs.fitting.calibrate import calibrated, hidden_exposure
 from driftrec.envs.fitting.card import fitted_card
-from driftrec.envs.fitting.catalogues import catalogue_of, content_features, latent_features
+from driftrec.envs.fitting.catalogues import (
+    catalogue_of,
+    item_features,
+    latent_rows,
+    random_rows,
+    topic_coherence,
+)
 from driftrec.envs.fitting.feed import fit_feed
 from driftrec.envs.fitting.quality import draw_quality
 from driftrec.envs.fitting.ratings import fit_ratings
 from driftrec.envs.fitting.recipe import PERSONAS, FittedUsers
-from driftrec.envs.fitting.residuals import most_exposed, on_feed
+from driftrec.envs.fitting.residuals import most_exposed, on_feed, returning_users
 from driftrec.envs.fitting.simulate import Observation
 from driftrec.envs.fitting.split import split_users
 from driftrec.envs.logs.log import InteractionLog
@@ -66,7 +72,8 @@ def fit(log: InteractionLog, *, seed: int = 0, items: int = ITEMS) -> Fit:
         ValueError: if the log has fewer than two users or four items.
     """
     fit_users = fit_feed if log.has_skips else fit_ratings
-    known, held_out = split_users(on_feed(log), seed)
+    fitted = on_feed(log) if log.has_skips else returning_users(log)
+    known, held_out = split_users(fitted, seed)
     items = min(items, int((known.events_per_item() > 0).sum()) // 2)
     if items < 2:
         raise ValueError(f"expected a log of four items or more, got {log.num_items}")
@@ -74,12 +81,12 @@ def fit(log: InteractionLog, *, seed: int = 0, items: int = ITEMS) -> Fit:
     ranks = most_exposed(known, 0, items), most_exposed(known, items, 2 * items)
     shown, unseen = _catalogues(known, ranks, users["train"], seed)
     seen = _on_catalogue(known, ranks[0], users["train"].observation)
-    if seen.share < 1:
+    if log.has_skips:
         exposures = hidden_exposure(users["train"].model(shown), shown, seen, seed)
         users = {part: _per_request(fitted, exposures) for part, fitted in users.items()}
     rates = {"train": _rate(known, ranks[0]), "test": _rate(held_out, ranks[0])}
     train, test = (
-        calibrated(users[part].model(shown), shown, seen, rates[part], users[part].scale.variance)
+        calibrated(users[part].model(shown), shown, seen, rates[part], seed)
         for part in ("train", "test")
     )
     population = Population(
@@ -115,24 +122,23 @@ def _catalogues(
     log: InteractionLog, ranks: tuple[NDArray[np.int64], ...], users: FittedUsers, seed: int
 ) -> list[Catalogue]:
     rng = np.random.default_rng([seed, log.num_items])
-    quality = draw_quality(log, users.scale, users.parameters["quality_sd"].value, rng)
-    if log.has_skips:
-        coherence = users.parameters["topic_taste_sd"].value ** 2
-        coherence /= users.parameters["taste_sd"].value ** 2
-        features = content_features(log.topics, min(coherence, 1.0), rng)
-    else:
-        features = latent_features(log, seed)
-    return [catalogue_of(log, rank, features, quality) for rank in ranks]
+    rest = users.scale.variance - users.parameters["quality_sd"].value ** 2
+    qualities = [draw_quality(log, rank, rest, rng) for rank in ranks]
+    own = random_rows(log.num_items, rng) if log.has_skips else latent_rows(log, rng)
+    topic_taste, taste = (users.parameters[name].value for name in ("topic_taste_sd", "taste_sd"))
+    coherence = topic_coherence(log.topics[ranks[0]], topic_taste, taste)
+    features = item_features(log.topics, own, coherence, rng)
+    return [
+        catalogue_of(log, rank, features, quality)
+        for rank, quality in zip(ranks, qualities, strict=True)
+    ]
 
 
-def _on_catalogue(
-    log: InteractionLog, items: NDArray[np.int64], seen: Observation
-) -> Observation:
+def _on_catalogue(log: InteractionLog, items: NDArray[np.int64], seen: Observation) -> Observation:
     """How users are shown items of the catalogue, and what of that a log of them alone holds."""
     popularity = log.events_per_item()[items].astype(np.float64)
     held = popularity.sum() / log.num_events
-    share = seen.share * held if log.has_skips else seen.share
-    return replace(seen, popularity=popularity, share=float(share))
+    return replace(seen, popularity=popularity, share=float(seen.share * held))
 
 
 def _per_request(users: FittedUsers, exposures: float) -> FittedUsers:

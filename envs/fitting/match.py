@@ -58,10 +58,13 @@ def match_moments(
         normal = slope.T @ slope
         scale = np.diag(np.diag(normal) + 1e-9)
         tries = [
-            point + np.clip(-np.linalg.solve(normal + damping * scale, slope.T @ residual), -0.7, 0.7)
+            point
+            + np.clip(-np.linalg.solve(normal + damping * scale, slope.T @ residual), -0.7, 0.7)
             for damping in (1e-6, *_DAMPING[1:])
         ]
-        found = min(((distance(other), other) for other in tries), key=lambda pair: pair[0] @ pair[0])
+        found = min(
+            ((distance(other), other) for other in tries), key=lambda pair: pair[0] @ pair[0]
+        )
         if found[0] @ found[0] > residual @ residual * 0.999:
             break
         residual, point = found

@@ -20,6 +20,9 @@ LAG_EDGES = np.array([0, 1, 3, 6, 10, 20, 30, 60, 120, 240, 360, 720, 1440, 2880
 class PairSums:
     """Sums over pairs of a user's events on different items, by bin of lag.
 
+    A user's pairs count one over the number of the user's events: a user then weighs as much as
+    the events, not as their square, and a few users of hundreds of events do not speak for all.
+
     Attributes:
         sums: `(users, bins, 6)`: pairs, lag in minutes, overlap of topics, its square, product of
             residuals, product times overlap. The overlap of two items is <topics, topics'>.
@@ -70,7 +73,8 @@ def pair_sums(log: InteractionLog, edges: NDArray[np.float64] = LAG_EDGES) -> Pa
         values = (np.ones_like(lag), lag, overlap, overlap**2, product, product * overlap)
         for row, value in zip(sums, values, strict=True):
             row += np.bincount(cell, weights=value, minlength=len(row))
-    return PairSums(sums.T.reshape(log.num_users, bins, 6))
+    by_user = sums.T.reshape(log.num_users, bins, 6)
+    return PairSums(by_user / log.events_per_user()[:, None, None])
 
 
 def named_topics(log: InteractionLog) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from driftrec.envs.fitting.estimate import Estimate, from_user_sums
 from driftrec.envs.fitting.logit_normal import LogitNormal
+from driftrec.envs.fitting.residuals import on_items
 from driftrec.envs.logs.log import InteractionLog
 from driftrec.envs.logs.quality import item_quality_posterior
 
@@ -31,15 +32,29 @@ def estimate_quality_sd(log: InteractionLog, scale: LogitNormal, seed: int = 0) 
 
 
 def draw_quality(
-    log: InteractionLog, scale: LogitNormal, quality_sd: float, rng: np.random.Generator
+    log: InteractionLog, items: NDArray[np.int64], variance: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Quality of each item in logits at a given user and mood, drawn from its posterior.
+    """Quality of some items in logits at a given user and mood, drawn from its posterior.
 
     The posterior mean alone would spread too little where items are thinly observed: mean + sd *
     noise has the true spread. `item_quality_posterior` speaks of logits averaged over users and
-    moods; at a given user they are larger by sqrt(1 + 0.35 v), v the variance of all the rest.
+    moods; at a given user they are larger by sqrt(1 + 0.35 variance).
+
+    Args:
+        log: the log; the items' own events alone say how much they differ.
+        items: codes of the items.
+        variance: of the logit of a click on a given item.
+        rng: draws the noise.
+
+    Returns:
+        `(items,)`, 0 at the click rate of the whole log.
     """
-    posterior = item_quality_posterior(log)
-    drawn = posterior.mean + posterior.sd * rng.standard_normal(log.num_items)
-    rest = max(scale.variance - quality_sd**2, 0.0)
-    return np.asarray(drawn * np.sqrt(1 + 0.35 * rest), np.float32)
+    own = on_items(log, items)
+    posterior = item_quality_posterior(own)
+    drawn = posterior.mean[items] + posterior.sd[items] * rng.standard_normal(len(items))
+    above = _logit(float(own.feedback.mean())) - _logit(float(log.feedback.mean()))
+    return np.asarray((drawn + above) * np.sqrt(1 + 0.35 * variance), np.float32)
+
+
+def _logit(rate: float) -> float:
+    return float(np.log(rate / (1 - rate)))

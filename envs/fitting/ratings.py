@@ -5,19 +5,34 @@ from __future__ import annotations
 import numpy as np
 
 from driftrec.envs.fitting import reference
-from driftrec.envs.fitting.clicks import estimate_clicks
+from driftrec.envs.fitting.clicks import (
+    ClickCovariance,
+    estimate_level_sd,
+    estimate_topic_taste_sd,
+)
 from driftrec.envs.fitting.estimate import assumed
+from driftrec.envs.fitting.habits import estimate_satiation
+from driftrec.envs.fitting.quality import estimate_quality_sd
 from driftrec.envs.fitting.recipe import FittedUsers
 from driftrec.envs.fitting.scale import click_scale
-from driftrec.envs.fitting.sessions import estimate_visits
+from driftrec.envs.fitting.sessions import CHURN_SPREAD, estimate_visits
 from driftrec.envs.fitting.simulate import Observation
 from driftrec.envs.fitting.visits import Window
 from driftrec.envs.logs.log import InteractionLog
 
+FORGOTTEN_HOURS = 240.0
+PASSING = {
+    "mood_sd": assumed(0.0, "requests lie days apart: a passing mood is chance here"),
+    "mood_hours": reference.MOOD_HOURS,
+    "whim_sd": assumed(0.0, "as the mood"),
+    "whim_minutes": reference.WHIM_MINUTES,
+}
 HABITS = {
-    "satiation": assumed(0.06, "KuaiRand-Pure: a log of what was chosen shows none"),
-    "satiation_hours": reference.SATIATION_HOURS,
+    "satiation_hours": assumed(FORGOTTEN_HOURS, "ten days: no log says"),
     "repeat_penalty": assumed(20.0, "nobody rates a film twice"),
+    "session_spread": reference.SESSION_SPREAD,
+    "churn_spread": assumed(CHURN_SPREAD, "the end of the log hides it"),
+    "memory_days": assumed(60.0, "a few sessions: no log says"),
 }
 
 
@@ -28,15 +43,23 @@ def fit_ratings(log: InteractionLog, seed: int = 0) -> FittedUsers:
         log: the log, from each user's first contact on.
         seed: of bootstraps and simulations.
     """
-    scale = click_scale(log, reference.PASSING)
+    taste = reference.CHOSEN_TASTE
+    scale = click_scale(log, taste.value**2)
     first = log.time[log.user_offsets()[:-1]] - log.time.min()
     window = Window(float(np.ptp(log.time)), arrivals=first)
+    covariance = ClickCovariance(log, scale, seed)
+    visits = estimate_visits(log, seed)
+    visits["churn"] = reference.combined(visits["churn"], reference.CHURN, reference.CHURN.value)
     parameters = {
-        **estimate_clicks(log, scale, seed, shared_decay=False),
+        "level_sd": estimate_level_sd(covariance),
+        "quality_sd": estimate_quality_sd(log, scale, seed),
+        "topic_taste_sd": estimate_topic_taste_sd(covariance),
+        **PASSING,
+        "satiation": estimate_satiation(log, scale, FORGOTTEN_HOURS, seed),
         **HABITS,
-        **estimate_visits(log, seed),
+        **visits,
         **reference.LIVES,
+        "taste_sd": taste,
     }
-    return FittedUsers(
-        parameters, scale, Observation(window, log.events_per_item().astype(np.float64))
-    )
+    popularity = log.events_per_item().astype(np.float64)
+    return FittedUsers(parameters, scale, Observation(window, popularity, only_new=True))

@@ -31,7 +31,9 @@ class FittedUsers:
 
     def model(self, catalogue: Catalogue) -> DriftingUser:
         """Users with these parameters, not yet calibrated."""
-        known = {name: max(one.value, 0.0) for name, one in self.parameters.items() if name in _NAMES}
+        known = {
+            name: max(one.value, 0.0) for name, one in self.parameters.items() if name in _NAMES
+        }
         return DriftingUser(
             personas=default_personas(PERSONAS, catalogue.dimension),
             topics=catalogue.topics.shape[1],

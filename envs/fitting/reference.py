@@ -5,6 +5,9 @@ from __future__ import annotations
 from driftrec.envs.fitting.estimate import Estimate, assumed
 
 TASTE = assumed(0.65, "MovieLens-1M: .6-.7 over latent factors on unseen users")
+CHOSEN_TASTE = assumed(
+    0.8, "MovieLens-1M .6-.7 over what users chose: more over what is put before them"
+)
 RETAINED = assumed(0.8, "MovieLens-1M .78 [.52, 1], ml-latest .81 [.66, .94]")
 LIFE_EVENTS = assumed(0.3, "no log says; with `retained_per_year` about a third of a core a year")
 MOOD_SD = assumed(0.65, "KuaiRand-Pure, all surfaces")
@@ -13,7 +16,8 @@ WHIM_SD = assumed(0.7, "KuaiRand-Pure, raw tags")
 WHIM_MINUTES = assumed(10.0, "KuaiRand-Pure, raw tags")
 SATIATION_HOURS = assumed(12.0, "half a day: no log says")
 INFLUENCE = assumed(0.002, "small enough that a hundred clicks move a core by a fifth: no log says")
-SESSION_SPREAD = assumed(0.3, "a share of the log hides how sessions differ between users")
+CHURN = assumed(0.005, "of users who came back once: half are lost over 120 sessions")
+SESSION_SPREAD = assumed(0.3, "between users, in logs that hold sessions whole")
 SPREAD = assumed(0.3, "of rates and weights between users: no log says")
 
 PASSING = TASTE.value**2 + MOOD_SD.value**2 + WHIM_SD.value**2

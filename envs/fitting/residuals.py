@@ -31,6 +31,13 @@ def most_exposed(log: InteractionLog, start: int, stop: int) -> NDArray[np.int64
     return np.argsort(-log.events_per_item(), kind="stable")[start:stop]
 
 
+def returning_users(log: InteractionLog) -> InteractionLog:
+    """Users who were seen in two sessions or more."""
+    first = log.sessions()[log.user_offsets()[:-1]]
+    last = log.sessions()[log.user_offsets()[1:] - 1]
+    return log.subset_users(last > first)
+
+
 def click_residuals(log: InteractionLog) -> NDArray[np.float64]:
     """Each click less the item's rate, estimated from the item's other events, `(events,)`.
 

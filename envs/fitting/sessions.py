@@ -15,11 +15,9 @@ from driftrec.envs.fitting.visits import Visits, VisitLaw, Window, simulate_visi
 from driftrec.envs.logs.log import InteractionLog
 
 _GAPS = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
-_SIMULATED_USERS = 6000
+_SIMULATED_USERS = 8000
 CHURN_SPREAD = 1.0
 """Standard deviation between users of the logit of churn, as in `DriftingUser`."""
-
-_FLOOR = {"session_requests": 1.0}
 
 
 def visits_of(log: InteractionLog) -> Visits:
@@ -60,7 +58,7 @@ def estimate_thinned_visits(log: InteractionLog, seed: int = 0) -> dict[str, Est
     """
     names = ("session_requests", "return_days", "return_spread", "return_shape", "share")
     window = Window(float(np.ptp(log.time)))
-    return _estimate(log, names, VisitLaw(40, share=0.005, return_days=0.3), window,
+    return _estimate(log, names, VisitLaw(48, return_days=0.25, return_spread=0.8, share=0.005), window,
                      thinned_moments, seed)  # fmt: skip
 
 
@@ -68,7 +66,7 @@ def returning_moments(table: VisitTable, weights: NDArray[np.float64]) -> NDArra
     """What identifies the visits of users from first contact on, who came back at least once.
 
     Log gap quantiles, log mean and variation of activity, share of sessions of one event, log
-    mean and variation of their events, share of long spans.
+    mean of their events, share of long spans.
     """
     weights = weights * (table.sessions > 1)
     events, total = table.events, weights.sum()
@@ -81,7 +79,6 @@ def returning_moments(table: VisitTable, weights: NDArray[np.float64]) -> NDArra
             np.log(mean),
             0.5 * np.log(weights @ (events - mean) ** 2 / total) - np.log(mean),
             heavy @ (size == 1) / heavy.sum(),
-            heavy @ (size > 4) / heavy.sum(),
             np.log(weights @ events / sessions),
             *table.span_shares(np.array([1.0, 7.0, 30.0, 90.0]), weights),
         ]
@@ -94,14 +91,12 @@ def estimate_visits(log: InteractionLog, seed: int = 0) -> dict[str, Estimate]:
     Users of one session only are left out: they hold nothing of how users come back.
 
     Returns:
-        `session_requests`, `session_spread`, `return_days`, `return_spread`, `return_shape` and
-        `churn`. How churn differs between users is hidden by the end of the log: its spread is
+        `session_requests`, `return_days`, `return_spread`, `return_shape` and `churn`. How churn differs between users is hidden by the end of the log: its spread is
         taken to be `CHURN_SPREAD`.
     """
-    names = ("session_requests", "session_spread", "return_days", "return_spread",
-             "return_shape", "churn")  # fmt: skip
+    names = ("session_requests", "return_days", "return_spread", "return_shape", "churn")
     first = log.time[log.user_offsets()[:-1]] - log.time.min()
-    start = VisitLaw(1.1, 0.4, 8.0, 1.1, 1.05, 0.01, CHURN_SPREAD)
+    start = VisitLaw(1.2, 0.3, 8.0, 1.1, 1.05, 0.01, CHURN_SPREAD)
     window = Window(float(np.ptp(log.time)), arrivals=first)
     return _estimate(log, names, start, window, returning_moments, seed)
 
@@ -121,16 +116,21 @@ def _estimate(
     sd = np.std(draws, axis=0) * np.sqrt(1 + ratio)
 
     def law(point: NDArray[np.float64]) -> VisitLaw:
-        values = {name: _FLOOR.get(name, 0.0) + float(np.exp(x)) for name, x in zip(names, point)}
+        values = dict(zip(names, np.exp(point).tolist(), strict=True))
+        values["session_requests"] = max(values["session_requests"], 1.0)
         return replace(start, **values)
 
     def moments(point: NDArray[np.float64]) -> NDArray[np.float64]:
         seen = VisitTable(simulate_visits(law(point), window, _SIMULATED_USERS, seed))
         return statistic(seen, np.ones(seen.visits.users))
 
-    first = np.log([getattr(start, name) - _FLOOR.get(name, 0.0) for name in names])
-    found = match_moments(moments, observed, sd, first)
-    ends = [law(found.log_values + step * found.log_sd) for step in (0.0, -1.96, 1.96)]
+    found = match_moments(moments, observed, sd, np.log([getattr(start, name) for name in names]))
     return {
-        name: Estimate(*(getattr(end, name) for end in ends), "matched moments") for name in names
+        name: _with_interval(getattr(law(found.log_values), name), float(found.log_sd[k]))
+        for k, name in enumerate(names)
     }
+
+
+def _with_interval(value: float, log_sd: float) -> Estimate:
+    half = 1.96 * value * log_sd
+    return Estimate(value, max(value - half, 0.0), value + half, "matched moments of visits")

@@ -18,19 +18,24 @@ from driftrec.envs.random import RandomStreams
 from driftrec.envs.user_model import UserModel
 
 
+_REDRAWS = 20
+
+
 @dataclass(slots=True)
 class Totals:
-    """What all users of a run did, logged or not.
+    """What happened to all users of a run, logged or not.
 
     Attributes:
         requests: requests within the window.
-        clicks: on them.
+        sated: sum over those of recent exposures to the topics of the item.
+        repeats: requests with an item met before.
         endings: sessions that ended within the window.
         churn_logit: sum over those of the logit of never returning, less its value when content.
     """
 
     requests: int = 0
-    clicks: float = 0.0
+    sated: float = 0.0
+    repeats: int = 0
     endings: int = 0
     churn_logit: float = 0.0
 
@@ -44,11 +49,13 @@ class Observation:
         popularity: how often an item is shown, up to a factor, `(items,)`; None for all alike.
         share: probability that a request is in the log. The others show videos that the log does
             not know: users feel them, but never as an item that they met before.
+        only_new: whether items met before are drawn again, a few times, until a new one comes.
     """
 
     window: Window
     popularity: NDArray[np.float64] | None = None
     share: float = 1.0
+    only_new: bool = False
 
 
 def simulated_log(
@@ -112,20 +119,21 @@ class Run:
 
     def _step(self) -> None:
         users, window = len(self._user), self._observation.window
-        chance = self._rng.random((2, users))
-        items = np.minimum(np.searchsorted(self._shares, chance[0]), len(self._shares) - 1)
-        known = chance[1] < self._observation.share
+        items = self._draw_items(users)
+        known = self._rng.random(users) < self._observation.share
         repeats = self._seen[self._user, items] & known
         slate = self._catalogue.show(items[:, None], repeats[:, None].astype(np.uint8))
         feedback = self._model.respond(self._state, slate).draw(self._streams.response)
         self._seen[self._user, items] |= known
         inside = (self._clock >= 0) & (self._clock < window.days)
         logged = known & inside
-        columns = (self._user, items, self._clock, feedback[:, 0], self._sated(items))
+        sated = self._sated(items)
+        columns = (self._user, items, self._clock, feedback[:, 0], sated)
         self._found.append(np.stack([np.asarray(c, np.float64)[logged] for c in columns]))
         state = self._model.react(self._state, slate, feedback)
         self.totals.requests += int(inside.sum())
-        self.totals.clicks += float(feedback[inside].sum())
+        self.totals.sated += float(sated[inside].sum())
+        self.totals.repeats += int(repeats[inside].sum())
         self._pass_time(state, inside)
 
     def _pass_time(self, state: Any, inside: NDArray[np.bool_]) -> None:
@@ -144,6 +152,17 @@ class Run:
             stay = np.flatnonzero(~gone)
             self._state = take(self._state, stay)
             self._user, self._clock = self._user[stay], self._clock[stay]
+
+    def _draw_items(self, users: int) -> NDArray[np.int64]:
+        last = len(self._shares) - 1
+        items = np.minimum(np.searchsorted(self._shares, self._rng.random(users)), last)
+        for _ in range(_REDRAWS if self._observation.only_new else 0):
+            again = np.flatnonzero(self._seen[self._user, items])
+            if not len(again):
+                break
+            drawn = np.searchsorted(self._shares, self._rng.random(len(again)))
+            items[again] = np.minimum(drawn, last)
+        return items
 
     def _sated(self, items: NDArray[np.int64]) -> NDArray[np.float64]:
         if not isinstance(self._model, DriftingUser):

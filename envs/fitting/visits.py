@@ -114,9 +114,7 @@ def _first_contact(
     return np.asarray(np.sort(window.arrivals)[places])
 
 
-def _session_lengths(
-    uniform: NDArray[np.float64], mean: NDArray[np.float64]
-) -> NDArray[np.int64]:
+def _session_lengths(uniform: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.int64]:
     """Geometric lengths of 1 and more with the given means, by inversion."""
     stay = 1 - 1 / np.maximum(mean, 1 + 1e-9)
     return 1 + np.floor(np.log1p(-uniform) / np.log(stay)[:, None]).astype(np.int64)
@@ -146,7 +144,7 @@ def _in_log(
     user = np.broadcast_to(rows[:, None], starts.shape)
     some = (starts < window.days) & (starts + requests * REQUEST_DAYS >= 0)
     user, starts, requests = user[some], starts[some], requests[some]
-    seen = requests if share >= 1 else rng.binomial(requests, share)
+    seen = rng.binomial(requests, share)
     if share >= 1:
         place = np.arange(seen.sum()) - np.repeat(np.cumsum(seen) - seen, seen)
     else:
