@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from driftrec.agents.files import replacing
+from driftrec.envs.files import replacing
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, AttributeError, EOFError, KeyError, TypeError, ValueError)
 """What reading a damaged or foreign file raises."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from driftrec.agents.comparison import Comparison
-from driftrec.agents.files import replacing
 from driftrec.agents.metrics import adaptation_curve, survival_curve
 from driftrec.agents.statistics import Interval
+from driftrec.envs.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -79,7 +79,7 @@ def to_markdown(comparison: Comparison, metrics: Sequence[str] = COLUMNS) -> str
 
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:
-    """Every number of a comparison, ready for `driftrec.agents.files.write_json`."""
+    """Every number of a comparison, ready for `driftrec.envs.files.write_json`."""
     example = comparison.example
     return {
         "driftrec": driftrec.__version__,

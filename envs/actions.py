@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def checked_slates(
             f"an action must show {slate} item(s) to each of {users} user(s): expected shape "
             f"{(users, slate)}, got {tuple(array.shape)}"
         )
-    if xp.count_nonzero((array < 0) | (array >= items)):
+    if xp.count_nonzero(_outside(array, items)):
         raise ValueError(
             f"items are numbered 0 to {items - 1}, got {int(array.min())} to {int(array.max())}"
         )
@@ -51,6 +52,18 @@ def checked_slates(
         if xp.count_nonzero(ordered[:, 1:] == ordered[:, :-1]):
             raise ValueError("a slate must not show an item twice: got a slate with duplicates")
     return array
+
+
+def _outside(array: Array, items: int) -> Array:
+    if type(array) is np.ndarray:
+        # One comparison will do: read as unsigned, negative numbers are large ones.
+        return array.view(np.uint64) >= _as_unsigned(items)
+    return (array < 0) | (array >= items)
+
+
+@cache
+def _as_unsigned(items: int) -> np.ndarray:
+    return np.array(items, np.uint64)
 
 
 def _as_integers(array: Array, xp: Any) -> Array:

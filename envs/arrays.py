@@ -94,7 +94,28 @@ def take(state: S, index: Array) -> S:
         state: a dataclass of arrays, or one array, first axis the user.
         index: row numbers, shape `(rows,)`, or a slice.
     """
-    return _map(state, lambda array: array[index])
+    if isinstance(index, slice):
+        return _map(state, lambda array: array[index])
+    return _map(state, lambda array: rows_of(array, index))
+
+
+def rows_of(array: Array, index: Array) -> Array:
+    """Rows of one array, as a copy with the same layout in memory."""
+    if type(array) is np.ndarray and array.flags.f_contiguous:
+        return array.T.take(index, axis=-1).T
+    return array[index]
+
+
+def rows_where(mask: Array) -> Array:
+    """Numbers of the rows where a mask `(users,)` is true."""
+    return mask.nonzero()[0] if type(mask) is np.ndarray else namespace(mask).nonzero(mask)[0]
+
+
+def columns_of(array: Array, index: Array) -> Array:
+    """Columns of a matrix, as a copy with the same layout in memory."""
+    if type(array) is np.ndarray:
+        return array.T.take(index, axis=0).T
+    return array[:, index]
 
 
 def put(state: Any, index: Array, rows: Any) -> None:

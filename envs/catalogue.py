@@ -110,9 +110,7 @@ class Catalogue:
         numpy = type(items) is np.ndarray
         shown = self._columns.take(items.T, axis=1).T if numpy else self.table[items]
         features = self.dimension
-        return Slate(
-            items, shown[..., :features], shown[..., features:-1], shown[..., -1], repeats
-        )
+        return Slate(items, shown[..., :features], shown[..., features:-1], shown[..., -1], repeats)
 
     def to_library(self, xp: Any, device: Any = None) -> Catalogue:
         """The same catalogue with arrays of library `xp` on `device`."""

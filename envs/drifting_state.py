@@ -17,7 +17,7 @@ class Traits:
 
     Attributes:
         key: seed of the user's own rare events.
-        numbers: all the rest, `(users, 13 + 5 topics)`.
+        numbers: all the rest, `(users, 14 + 3 topics)`.
     """
 
     key: Array
@@ -26,7 +26,7 @@ class Traits:
     @cached_property
     def topics(self) -> int:
         """Number of topics."""
-        return int(self.numbers.shape[1] - 13) // 5
+        return int(self.numbers.shape[1] - 14) // 3
 
     @cached_property
     def level(self) -> Array:
@@ -60,21 +60,21 @@ class Traits:
 
     @cached_property
     def rate(self) -> Array:
-        """Per day, of what relaxes, in the columns of `DriftingUserState.relaxing`."""
-        return self.numbers[:, 6 : 9 + 2 * self.topics]
-
-    @cached_property
-    def pause_kept(self) -> Array:
-        """Share of what relaxes that is left after the usual pause between two requests.
-
-        Like `pause_fresh` it follows from `rate`, worked out once since every step needs it.
-        """
-        return self.numbers[:, 9 + 2 * self.topics : 12 + 4 * self.topics]
+        """Relaxation per day of mood, whims, satiation, and satisfaction with boredom."""
+        return self.numbers[:, 6:10]
 
     @cached_property
     def pause_fresh(self) -> Array:
-        """Standard deviation that mood and whims gain in that pause, `(users, 1 + topics)`."""
-        return self.numbers[:, 12 + 4 * self.topics :]
+        """Standard deviation that mood and whims gain in the usual pause between two requests.
+
+        It follows from `rate`, as `pause_kept` does; nearly every step needs them.
+        """
+        return self.numbers[:, 10 : 11 + self.topics]
+
+    @cached_property
+    def pause_kept(self) -> Array:
+        """Share of each column of `DriftingUserState.relaxing` that is left after such a pause."""
+        return self.numbers[:, 11 + self.topics :]
 
 
 @dataclass(slots=True)

@@ -1,20 +1,31 @@
-"""The default user: persistent level, shared mood, drifting core, passing whims, satiation, churn."""
+"""The default user: level, mood, drifting core, passing whims, satiation, sessions, churn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, duplicate, namespace, row_dot, sigmoid
+from driftrec.envs.arrays import (
+    Array,
+    columns_of,
+    duplicate,
+    namespace,
+    row_dot,
+    rows_of,
+    rows_where,
+    sigmoid,
+)
 from driftrec.envs.catalogue import Catalogue, Slate
 from driftrec.envs.drifting_state import DriftingUserState, Traits
 from driftrec.envs.feedback import FeedbackDistribution, IndependentClicks, MultinomialClick
 from driftrec.envs.random import Stream, keyed_words, normals_of, uniforms_of
 from driftrec.envs.user_model import ReturnGap, UserModel
+
+__all__ = ["SESSION_GAP", "DriftingUser", "DriftingUserState", "Traits", "default_personas"]
 
 SESSION_GAP = 0.5 / 24
 """Days without a request after which the next one opens a new session (30 minutes)."""
@@ -66,7 +77,7 @@ class DriftingUser(UserModel):
         churn_spread: standard deviation of its logit between users.
         return_days: median gap between sessions.
         return_spread: log standard deviation of the gap's median between users.
-        return_shape: tail exponent of the gaps.
+        return_shape: tail exponent of the gaps, at least .2.
         memory: weight of the newest request in satisfaction and boredom.
         memory_days: time in which satisfaction and boredom are forgotten.
         expectation: logits by which what users expect lies above an average item.
@@ -80,6 +91,8 @@ class DriftingUser(UserModel):
     Raises:
         ValueError: if a rate, scale or probability is out of range, or options contradict.
     """
+
+    verified: ClassVar[bool] = True
 
     personas: np.ndarray = field(default_factory=lambda: default_personas(12, 10), repr=False)
     topics: int = 8
@@ -120,6 +133,7 @@ class DriftingUser(UserModel):
         personas = np.array(self.personas, np.float32)
         if personas.ndim != 2 or not personas.size or not np.isfinite(personas).all():
             raise ValueError(f"personas must be finite, (personas, d), got shape {personas.shape}")
+        personas = np.asfortranarray(personas)
         personas.setflags(write=False)
         object.__setattr__(self, "personas", personas)
         if self.choice not in ("independent", "multinomial"):
@@ -140,9 +154,11 @@ class DriftingUser(UserModel):
         """Days between two requests of a session."""
         return np.float32(self.seconds_per_request / 86400)
 
-    def _numbers(self, array: Array) -> SimpleNamespace:
-        """The parameters, ready for arithmetic with arrays of the kind of `array`."""
-        return self._arrays if type(array) is np.ndarray else self._scalars
+    def _kind_of(self, array: Array) -> tuple[Any, SimpleNamespace]:
+        """The namespace of an array, and the parameters ready for arithmetic with it."""
+        if type(array) is np.ndarray:
+            return np, self._arrays
+        return namespace(array), self._scalars
 
     @cached_property
     def _scalars(self) -> SimpleNamespace:
@@ -193,21 +209,24 @@ class DriftingUser(UserModel):
         )
 
     def _traits(self, key: np.ndarray, logits: np.ndarray, factors: np.ndarray) -> Traits:
-        level, churn_bias = logits
-        satiation_weight, length, return_days = factors[-3:]
-        traits = Traits(key, np.empty((13 + 5 * self.topics, len(key)), np.float32).T)
-        traits.level[:] = level
-        traits.satiation_weight[:] = satiation_weight
-        traits.expectation[:] = sigmoid(level + np.float32(self.expectation))
-        traits.leave_bias[:] = -np.log(np.maximum(length - np.float32(1), np.float32(1e-3)))
-        traits.churn_bias[:] = churn_bias
-        traits.return_days[:] = return_days
-        traits.rate.T[:] = factors.take(self._rate_rows, axis=0)
-        decay = -self._pause * traits.rate
-        gained = decay[:, : 1 + self.topics]
-        np.exp(decay, out=traits.pause_kept)
-        traits.pause_fresh[:] = self._transient_sd * np.sqrt(-np.expm1(gained + gained))
-        return traits
+        level, churn_bias = logits[:1], logits[1:]
+        rate, satiation_weight = factors[:4], factors[4:5]
+        length, return_days = factors[5:6], factors[6:]
+        decay = -self._pause * rate
+        gained = np.sqrt(-np.expm1(decay[:2] + decay[:2]))
+        whims = self._columns[: 1 + self.topics]
+        rows = (
+            level,
+            satiation_weight,
+            sigmoid(level + np.float32(self.expectation)),
+            -np.log(np.maximum(length - np.float32(1), np.float32(1e-3))),
+            churn_bias,
+            return_days,
+            rate,
+            self._transient_sd[:, None] * gained.take(whims, axis=0),
+            np.exp(decay).take(self._columns, axis=0),
+        )
+        return Traits(key, np.concatenate(rows).T)
 
     @cached_property
     def _laws(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -231,8 +250,8 @@ class DriftingUser(UserModel):
         return scale, median, mean
 
     @cached_property
-    def _rate_rows(self) -> np.ndarray:
-        """The factor of `_laws` that each column of `relaxing` relaxes by."""
+    def _columns(self) -> np.ndarray:
+        """The column of `Traits.rate` that each column of `relaxing` relaxes by."""
         return np.array([0] + [1] * self.topics + [2] * self.topics + [3, 3])
 
     @cached_property
@@ -243,7 +262,8 @@ class DriftingUser(UserModel):
 
     def respond(self, state: DriftingUserState, slate: Slate) -> FeedbackDistribution:
         """Clicks on a slate: independent, or at most one."""
-        number, traits, relaxing = self._numbers(state.core), state.traits, state.relaxing
+        xp, number = self._kind_of(state.core)
+        traits, relaxing = state.traits, state.relaxing
         whim, satiation = relaxing[:, 1 : 1 + self.topics], relaxing[:, 1 + self.topics : -2]
         appeal = whim - traits.satiation_weight[:, None] * satiation
         logits = (
@@ -252,7 +272,7 @@ class DriftingUser(UserModel):
             + number.taste_sd * row_dot(slate.features, state.core[:, None])
             + row_dot(slate.topics, appeal[:, None])
         )
-        if namespace(slate.repeats).count_nonzero(slate.repeats):
+        if xp.count_nonzero(slate.repeats):
             logits = logits - number.repeat_penalty * slate.repeats
         if self.slot_bias:
             logits = logits + self._slots(logits)
@@ -280,45 +300,56 @@ class DriftingUser(UserModel):
 
     def react(self, state: DriftingUserState, slate: Slate, feedback: Array) -> DriftingUserState:
         """Satiation, influence, satisfaction and boredom after a slate and its feedback."""
-        number, size = self._numbers(state.core), feedback.shape[1]
+        xp, number = self._kind_of(state.core)
+        size = feedback.shape[1]
         exposure = slate.topics[:, 0] if size == 1 else slate.topics.sum(1)
         clicks = feedback[:, 0] if size == 1 else feedback.mean(1)
-        relaxing = duplicate(state.relaxing)
-        satiation = relaxing[:, 1 + self.topics : -2]
-        satisfaction, boredom = relaxing[:, -2], relaxing[:, -1]
-        sated = row_dot(exposure, satiation)
-        satisfaction += number.memory * (clicks - state.traits.expectation - satisfaction)
-        boredom += number.memory * ((sated if size == 1 else sated / size) - boredom)
+        relaxing = state.relaxing * _like(state.core, self._kept_by_request)
+        sated = row_dot(exposure, state.relaxing[:, 1 + self.topics : -2])
+        satiation, satisfaction, boredom = (
+            relaxing[:, 1 + self.topics : -2],
+            relaxing[:, -2],
+            relaxing[:, -1],
+        )
         satiation += exposure
+        satisfaction += number.memory * (clicks - state.traits.expectation)
+        boredom += number.memory * (sated if size == 1 else sated / size)
+        core = state.core
+        if self.influence and xp.count_nonzero(feedback):
+            core = self._influenced(core, slate, number.influence * feedback, number.item_size)
         return DriftingUserState(
             state.traits,
             state.session,
             state.requests + number.one,
             state.core_age,
             state.persona,
-            self._influenced(state.core, slate, feedback),
+            core,
             relaxing,
         )
 
-    def _influenced(self, core: Array, slate: Slate, feedback: Array) -> Array:
-        """Move the core towards the taste that the clicked items would suit best.
+    @cached_property
+    def _kept_by_request(self) -> np.ndarray:
+        """Share of each column of `relaxing` that a request leaves: news crowds out the old."""
+        kept = np.ones(3 + 2 * self.topics, np.float32)
+        kept[-2:] -= np.float32(self.memory)
+        return kept
 
-        An item's taste direction is scaled to the core's own size sqrt(d) |x|, since features
-        have norm about one and cores have norm about sqrt(d).
+    def _influenced(self, core: Array, slate: Slate, share: Array, size: Array) -> Array:
+        """Move the core by `share` of the way to the taste that each item would suit best.
+
+        An item's taste direction is scaled by `size`, sqrt(d), to the core's own length, since
+        features have norm about one and cores have norm about sqrt(d).
         """
-        if not self.influence or not namespace(core).count_nonzero(feedback):
-            return core
-        number = self._numbers(core)
-        share = number.influence * feedback
-        if feedback.shape[1] == 1:
-            return core + share * (number.item_size * slate.features[:, 0] - core)
-        return core + (share[:, :, None] * (number.item_size * slate.features - core[:, None])).sum(1)
+        if share.shape[1] == 1:
+            return core + share * (size * slate.features[:, 0] - core)
+        return core + (share[:, :, None] * (size * slate.features - core[:, None])).sum(1)
 
     # What time does
 
     def drift(self, state: DriftingUserState, elapsed: Array, rng: Stream) -> DriftingUserState:
         """Mood, whims, satiation and satisfaction relax; after a gap the core moves."""
-        xp, number, traits = namespace(elapsed), self._numbers(elapsed), state.traits
+        xp, number = self._kind_of(elapsed)
+        traits = state.traits
         noise = rng.normal(elapsed.shape[0], 1 + self.topics)
         relaxing = traits.pause_kept * state.relaxing
         transient = relaxing[:, : 1 + self.topics]
@@ -334,10 +365,13 @@ class DriftingUser(UserModel):
         )
         unusual = elapsed != number.pause
         if xp.count_nonzero(unusual):
-            rows = xp.nonzero(unusual)[0]
-            days = elapsed[rows]
+            rows = rows_where(unusual)
+            days = rows_of(elapsed, rows)
             relaxing[rows] = self._relaxed(
-                state.relaxing[rows], traits.rate[rows], days, noise[rows]
+                rows_of(state.relaxing, rows),
+                rows_of(traits.rate, rows),
+                days,
+                rows_of(noise, rows),
             )
             self._open_session(after, rows[days > number.session_gap])
         return after
@@ -345,11 +379,12 @@ class DriftingUser(UserModel):
     def _relaxed(self, relaxing: Array, rate: Array, days: Array, noise: Array) -> Array:
         """What relaxes, of some users, after `days` that are not the usual pause."""
         xp = namespace(days)
+        columns, sd = _like(days, self._columns), _like(days, self._transient_sd)
         decay = -days[:, None] * rate
-        after = xp.exp(decay) * relaxing
-        transient, gained = after[:, : 1 + self.topics], decay[:, : 1 + self.topics]
-        sd = _like(days, self._transient_sd)
-        transient += sd * xp.sqrt(-xp.expm1(gained + gained)) * noise
+        after = columns_of(xp.exp(decay), columns) * relaxing
+        gained = columns_of(xp.sqrt(-xp.expm1(decay + decay)), columns[: 1 + self.topics])
+        transient = after[:, : 1 + self.topics]
+        transient += sd * gained * noise
         return after
 
     def _open_session(self, state: DriftingUserState, rows: Array) -> None:
@@ -357,14 +392,15 @@ class DriftingUser(UserModel):
         if not rows.shape[0]:
             return
         state.requests, state.session = duplicate(state.requests), duplicate(state.session)
-        state.persona, state.core = duplicate(state.persona), duplicate(state.core)
-        session = state.session[rows] + 1
-        state.persona[rows], state.core[rows] = self._moved_core(
-            state.core_age[rows],
-            state.traits.key[rows] + session * SESSION_KEY,
-            state.persona[rows],
-            state.core[rows],
-        )
+        session, before = rows_of(state.session, rows) + 1, rows_of(state.persona, rows)
+        key = rows_of(state.traits.key, rows) + session * SESSION_KEY
+        age, core = rows_of(state.core_age, rows), rows_of(state.core, rows)
+        persona, core = self._moved_core(age, key, before, core)
+        state.core = duplicate(state.core)
+        state.core[rows] = core
+        if persona is not before:
+            state.persona = duplicate(state.persona)
+            state.persona[rows] = persona
         state.session[rows] = session
         state.requests[rows] = 0
         state.core_age[rows] = 0
@@ -373,21 +409,23 @@ class DriftingUser(UserModel):
         self, age: Array, key: Array, persona: Array, core: Array
     ) -> tuple[Array, Array]:
         """Persona and core of some users after `age` days, by the luck that `key` brings."""
-        xp = namespace(core)
+        xp, number = self._kind_of(core)
         words = keyed_words(_as_numpy(key), 1 + (self.dimension + 3) // 4)
         noise = _like(core, normals_of(words[:, 1:])[:, : self.dimension])
         chance = _like(core, uniforms_of(words[:, :1]))
-        personas = _like(core, self.personas)
-        number = self._numbers(core)
         years = number.per_year * age
         decay = (number.log_retained * years)[:, None]
         fresh = number.individual_sd * xp.sqrt(-xp.expm1(decay + decay))
-        moved = xp.exp(decay) * (core - personas[persona]) + fresh * noise
+        personas = _like(core, self.personas)
+        taste = rows_of(personas, persona)
+        individual = xp.exp(decay) * (core - taste) + fresh * noise
         event = chance[:, 0] < -xp.expm1(-number.redraws * years)
         if xp.count_nonzero(event):
-            drawn = xp.astype(chance[:, 1] * len(self.personas), persona.dtype)
-            persona = xp.where(event, xp.clip(drawn, 0, len(self.personas) - 1), persona)
-        return persona, personas[persona] + moved
+            changed = rows_where(event)
+            drawn = xp.astype(chance[:, 1][changed] * len(self.personas), persona.dtype)
+            persona = duplicate(persona)
+            persona[changed], taste[changed] = drawn, personas[drawn]
+        return persona, taste + individual
 
     @cached_property
     def _log_retained(self) -> float:
@@ -404,7 +442,8 @@ class DriftingUser(UserModel):
 
     def leave(self, state: DriftingUserState) -> Array:
         """Probability of ending the session: rises with fatigue and boredom, falls with content."""
-        number, relaxing = self._numbers(state.requests), state.relaxing
+        _, number = self._kind_of(state.requests)
+        relaxing = state.relaxing
         return sigmoid(
             state.traits.leave_bias
             + number.leave_fatigue * state.requests
@@ -414,7 +453,8 @@ class DriftingUser(UserModel):
 
     def return_after(self, state: DriftingUserState) -> ReturnGap:
         """Gap until the next session: longer, or for ever, after a session that disappointed."""
-        number, relaxing = self._numbers(state.requests), state.relaxing
+        _, number = self._kind_of(state.requests)
+        relaxing = state.relaxing
         never = sigmoid(
             state.traits.churn_bias
             + number.churn_boredom * relaxing[:, -1]
@@ -427,14 +467,15 @@ def default_personas(count: int, dimension: int, seed: int = 0, share: float = 0
     """Persona tastes N(0, share I), centred over personas, `(personas, d)`."""
     rng = np.random.default_rng([seed, count, dimension])
     personas = np.sqrt(share) * rng.standard_normal((count, dimension))
-    return (personas - personas.mean(0)).astype(np.float32)
+    centred: np.ndarray = (personas - personas.mean(0)).astype(np.float32)
+    return centred
 
 
 def _check_range(name: str, value: Any) -> None:
     free = ("intercept", "expectation", "slot_bias")
     shares = ("persona_share", "retained_per_year", "influence", "churn", "memory")
-    positive = ("mood_hours", "whim_minutes", "satiation_hours", "memory_days")
-    positive += ("return_days", "return_shape")
+    times = ("mood_hours", "whim_minutes", "satiation_hours", "memory_days", "return_days")
+    positive = (*times, "return_shape")
     endless = (*positive, "session_requests")
     if not np.isfinite(value) and not (name in endless and value > 0):
         raise ValueError(f"{name} must be a finite number, got {value}")
@@ -444,6 +485,8 @@ def _check_range(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be positive, got {value}")
     if name == "session_requests" and value < 1:
         raise ValueError(f"session_requests must be at least 1, got {value}")
+    if name == "return_shape" and value < 0.2:
+        raise ValueError(f"return_shape must be at least 0.2 (gaps overflow below), got {value}")
     if name == "slot_bias" and value > 0:
         raise ValueError(f"slot_bias must be 0 or negative, got {value}")
     if name not in free and value < 0:

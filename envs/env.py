@@ -94,13 +94,13 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
         simulation = self._simulation
         if simulation.anyone_over:
             raise RuntimeError("the trial is over: call reset before the next step")
-        simulation.step(self._batch.checked(np.asarray(action)[None]))
+        simulation.step(self._batch.checked([action]))
         if self._record is not None:
             self._record.add(simulation)
-        over = simulation.anyone_over
-        churned = over and bool(simulation.trials.churned[0])
         reward = float(self._batch.reward(simulation)[0])
-        return _first(observe(simulation)), reward, churned, over and not churned, {}
+        terminated = bool(simulation.trials.churned[0])
+        truncated = bool(simulation.trials.truncated[0])
+        return _first(observe(simulation)), reward, terminated, truncated, {}
 
     def render(self) -> Any:
         """The trial so far: text for "ansi", an `(height, width, 3)` picture for "rgb_array".

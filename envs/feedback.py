@@ -50,7 +50,7 @@ class IndependentClicks:
         """Sum of the slots' Bernoulli log-probabilities, `(users,)`."""
         xp = namespace(self.probability)
         chance = xp.where(feedback > 0, self.probability, 1 - self.probability)
-        return xp.sum(xp.log(chance), axis=-1)
+        return xp.sum(_log(chance), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -92,4 +92,12 @@ class MultinomialClick:
         clicks = xp.sum(feedback, axis=-1)
         clicked = xp.sum(mean * feedback, axis=-1)
         chance = xp.where(clicks > 0, clicked, 1 - xp.sum(mean, axis=-1))
-        return xp.where(clicks > 1, xp.full_like(chance, -float("inf")), xp.log(chance))
+        return xp.where(clicks > 1, xp.full_like(chance, -float("inf")), _log(chance))
+
+
+def _log(chance: Array) -> Array:
+    """Logarithm that is minus infinity at 0 (and, by rounding, below) without a warning."""
+    xp = namespace(chance)
+    possible = chance > 0
+    logarithm = xp.log(xp.where(possible, chance, xp.ones_like(chance)))
+    return xp.where(possible, logarithm, xp.full_like(chance, -float("inf")))

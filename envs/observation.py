@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from gymnasium import spaces
 
-from driftrec.envs.arrays import Array, as_float32, duplicate, to_numpy
+from driftrec.envs.arrays import Array, as_float32, duplicate, rows_where, to_numpy
 from driftrec.envs.simulation import Simulation
 
 Observation: TypeAlias = dict[str, Array]
@@ -71,7 +71,7 @@ def observe(simulation: Simulation) -> Observation:
         "position": position,
     }
     if simulation.anyone_new:
-        begin(observation, xp.nonzero(trials.request == 0)[0])
+        begin(observation, rows_where(trials.request == 0))
     return observation
 
 
@@ -79,3 +79,9 @@ def begin(observation: Observation, rows: Array) -> None:
     """Overwrite some rows of a batch of observations by the first observation of a trial."""
     for key, values in observation.items():
         values[rows] = 1 if key in ("new_user", "new_session") else 0
+
+
+def separate(observation: Observation, rows: Array) -> list[Observation]:
+    """Some rows of a batch of observations, as observations of one user each."""
+    columns = [observation[key][rows] for key in KEYS]
+    return [dict(zip(KEYS, values)) for values in zip(*columns)]  # noqa: B905

@@ -17,7 +17,12 @@ import numpy as np
 
 from driftrec.envs.arrays import Array
 
-BLOCK = 1024
+AHEAD = 64
+"""Most requests for draws that are met ahead."""
+
+BLOCK = 2048
+"""Most draws that are made ahead."""
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # Arrays of no axes: with them numpy computes in half the time that it takes with scalars.
 _TO_24_BITS = np.array(8, np.uint32)
@@ -29,13 +34,12 @@ _FACTORS = tuple(np.array(x, np.uint64) for x in (0xBF58476D1CE4E5B9, 0x94D049BB
 class Stream:
     """Float32 draws from one seed, on the CPU by numpy and on a GPU by torch.
 
-    Small requests are cut from a block drawn ahead, which spares the single environment most of
-    the generator's cost per call. Torch on the CPU gets numpy's draws, so that both libraries
+    Small requests are drawn ahead many at a time, which spares the single environment most of the
+    generator's cost per call. Torch on the CPU gets numpy's draws, so that both libraries
     simulate the same users. Draws are laid out with the first axis, the user, fastest in memory.
     """
 
     def __init__(self, seed: np.random.SeedSequence, xp: Any = np, device: Any = None) -> None:
-        self._xp = xp
         self._device = device
         self._on_gpu = xp is not np and device is not None and "cpu" not in str(device)
         if self._on_gpu:
@@ -45,8 +49,8 @@ class Stream:
             self._torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
             return
         bits = np.random.SFC64(seed)
-        self._normal = _Block(bits, normals_of, 4)
-        self._uniform = _Block(bits, uniforms_of, 2)
+        self._normal = _Queue(bits, normals_of, 4, xp)
+        self._uniform = _Queue(bits, uniforms_of, 2, xp)
 
     def normal(self, *shape: int) -> Array:
         """Standard normal draws of the given shape, by numpy as `normals_of` says."""
@@ -54,7 +58,7 @@ class Stream:
             import torch
 
             return torch.randn(shape, generator=self._torch, device=self._device)
-        return self._shaped(self._normal, shape)
+        return self._normal.take(shape)
 
     def uniform(self, *shape: int) -> Array:
         """Draws uniform on [0, 1) of the given shape, multiples of 2^-24."""
@@ -62,40 +66,39 @@ class Stream:
             import torch
 
             return torch.rand(shape, generator=self._torch, device=self._device)
-        return self._shaped(self._uniform, shape)
-
-    def _shaped(self, block: _Block, shape: tuple[int, ...]) -> Array:
-        values = block.take(math.prod(shape)).reshape(shape[::-1]).T
-        return values if self._xp is np else self._xp.asarray(values, device=self._device)
+        return self._uniform.take(shape)
 
 
-class _Block:
-    """A queue of draws that is refilled a block at a time."""
+class _Queue:
+    """Arrays of draws of one shape, drawn ahead."""
 
     def __init__(
         self,
         bits: np.random.BitGenerator,
         transform: Callable[[np.ndarray], np.ndarray],
         draws_per_word: int,
+        xp: Any,
     ) -> None:
         self._bits = bits
         self._transform = transform
         self._draws_per_word = draws_per_word
-        self._values = np.empty(0, np.float32)
-        self._next = BLOCK
+        self._xp = xp
+        self._shape: tuple[int, ...] = ()
+        self._ready: list[Array] = []
 
-    def take(self, count: int) -> np.ndarray:
-        end = self._next + count
-        if end > BLOCK:
-            if count > BLOCK // 4:
-                return self._draw(count)
-            self._values, end = self._draw(BLOCK), count
-        self._next = end
-        return self._values[end - count : end]
+    def take(self, shape: tuple[int, ...]) -> Array:
+        if shape != self._shape or not self._ready:
+            self._refill(shape)
+        return self._ready.pop()
 
-    def _draw(self, count: int) -> np.ndarray:
-        words = self._bits.random_raw(-(-count // self._draws_per_word))
-        return self._transform(words)[:count]
+    def _refill(self, shape: tuple[int, ...]) -> None:
+        size = math.prod(shape)
+        arrays = max(1, min(AHEAD, BLOCK // max(size, 1)))
+        words = self._bits.random_raw(-(-arrays * size // self._draws_per_word))
+        draws = self._transform(words)[: arrays * size].reshape(arrays, *shape[::-1])
+        ready = draws[::-1].transpose(0, *range(len(shape), 0, -1))
+        self._shape = shape
+        self._ready = list(ready) if self._xp is np else [self._xp.asarray(x) for x in ready]
 
 
 def uniforms_of(words: np.ndarray) -> np.ndarray:
@@ -137,16 +140,19 @@ class RandomStreams:
     """
 
     def __init__(self, seed: int | list[int], xp: Any = np, device: Any = None) -> None:
-        users, response, drift, visits, self._catalogue = np.random.SeedSequence(seed).spawn(5)
-        self.users = np.random.default_rng(users)
-        self.response = Stream(response, xp, device)
-        self.drift = Stream(drift, xp, device)
-        self.visits = Stream(visits, xp, device)
+        self._seed = seed
+        self.users = np.random.Generator(np.random.SFC64(self._seed_of(0)))
+        self.response = Stream(self._seed_of(1), xp, device)
+        self.drift = Stream(self._seed_of(2), xp, device)
+        self.visits = Stream(self._seed_of(3), xp, device)
 
     @cached_property
     def catalogue(self) -> np.random.Generator:
         """For what the catalogue offers."""
-        return np.random.default_rng(self._catalogue)
+        return np.random.default_rng(self._seed_of(4))
+
+    def _seed_of(self, stream: int) -> np.random.SeedSequence:
+        return np.random.SeedSequence(self._seed, spawn_key=(stream,))
 
 
 def keyed_words(keys: np.ndarray, count: int) -> np.ndarray:

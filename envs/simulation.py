@@ -5,11 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from driftrec.envs.arrays import Array, duplicate, library, put, take, to_library
-from driftrec.envs.feedback import IndependentClicks
+from driftrec.envs.arrays import (
+    Array,
+    as_float32,
+    duplicate,
+    library,
+    put,
+    rows_of,
+    rows_where,
+    take,
+    to_library,
+)
+from driftrec.envs.feedback import IndependentClicks, MultinomialClick
 from driftrec.envs.population import Split
 from driftrec.envs.random import RandomStreams
 from driftrec.envs.user_model import ReturnGap
+
+AHEAD = 512
+"""Most users that are drawn before they are called for."""
 
 
 class UserModelError(ValueError):
@@ -65,6 +78,9 @@ class Simulation:
         array_library: "numpy" or "torch".
         device: where torch's arrays live.
 
+    Raises:
+        ValueError: if the library is another one, or numpy is to use a device.
+
     Attributes:
         trials: where each user stands. A step replaces its arrays, `reset_rows` writes into them.
         over: whether each user's trial has ended, `(users,)`.
@@ -83,6 +99,8 @@ class Simulation:
         array_library: str = "numpy",
         device: Any = None,
     ) -> None:
+        if array_library == "numpy" and str(device or "cpu") != "cpu":
+            raise ValueError(f"device {device!r} needs array_library='torch', got 'numpy'")
         self.xp = library(array_library)
         self.device = device
         self.split = split
@@ -120,14 +138,16 @@ class Simulation:
 
     def reset_rows(self, mask: Array) -> None:
         """Replace the users of the masked rows, `(users,)` booleans, by new ones."""
-        xp = self.xp
-        rows = xp.nonzero(mask)[0]
+        rows = rows_where(mask)
         put(self.state, rows, self._next_users(int(rows.shape[0])))
+        # These two may belong to others: the usual pause, or what a user model drew.
+        self.trials.elapsed = duplicate(self.trials.elapsed)
+        self.trials.feedback = duplicate(self.trials.feedback)
         for name in Trials.__slots__:
             getattr(self.trials, name)[rows] = 0
         self.shown[rows] = 0
         self.over = self.over & ~mask
-        self.anyone_over = bool(xp.count_nonzero(self.over))
+        self.anyone_over = bool(self.xp.count_nonzero(self.over))
         self.anyone_new = True
 
     @property
@@ -137,7 +157,7 @@ class Simulation:
 
     def hidden_state(self) -> Any:
         """Privileged: a copy of what the users are and feel now."""
-        return take(self.state, self.xp.arange(self.users, device=self.device))
+        return duplicate(self.state)
 
     def click_probability(self) -> Array:
         """Privileged: expected feedback on each item shown alone now, `(users, items)`."""
@@ -167,10 +187,10 @@ class Simulation:
         trials = self._next_trials(items, feedback, left, gone, elapsed)
         if self.anyone_over:
             self._keep_over(before, trials)
-            rows = self.xp.nonzero(self.over)[0]
+            rows = rows_where(self.over)
             self._cells[cells[rows]] = repeats[rows]
         self.trials = trials
-        self.over = trials.over
+        self.over = trials.churned | trials.truncated
         self.anyone_over = bool(self.xp.count_nonzero(self.over))
         self.anyone_new = False
 
@@ -197,18 +217,18 @@ class Simulation:
         xp = self.xp
         chance = self.streams.visits.uniform(self.users, 2)
         left = chance[:, 0] < self._leave(state)
-        elapsed = duplicate(self._pause)
         if not xp.count_nonzero(left):
-            return left, left, elapsed
-        rows = xp.nonzero(left)[0]
+            return left, left, self._pause
+        rows = rows_where(left)
         law = self.model.return_after(state)
-        law = ReturnGap(law.never[rows], law.median[rows], law.shape)
-        gap = law.draw(chance[:, 1][rows])
-        if xp.count_nonzero(gap >= 0) != rows.shape[0]:
+        law = ReturnGap(rows_of(law.never, rows), rows_of(law.median, rows), law.shape)
+        gap = law.draw(rows_of(chance[:, 1], rows))
+        if not self.model.verified and xp.count_nonzero(gap >= 0) != rows.shape[0]:
             raise UserModelError(
                 f"{self._name}.return_after must give gaps of 0 days or more, got NaN or less"
             )
-        elapsed[rows] = gap
+        elapsed = duplicate(self._pause)
+        elapsed[rows] = as_float32(gap)
         gone = elapsed == float("inf")
         if xp.count_nonzero(gone):
             elapsed[gone] = 0
@@ -218,6 +238,8 @@ class Simulation:
         leave = self.model.leave(state)
         if not self._checked:
             self._check_array("leave", leave, (self.users,))
+            if self.xp.count_nonzero((leave >= 0) & (leave <= 1)) != self.users:
+                raise UserModelError(f"{self._name}.leave must give probabilities in [0, 1]")
             self._checked = True
         return leave
 
@@ -226,10 +248,12 @@ class Simulation:
         feedback = answer.draw(self.streams.response)
         if not self._checked:
             self._check_array("respond(...).draw", feedback, (self.users, self.slate))
-        # A click by chance is 0 or 1 whatever the chance, so there the chance is looked at.
-        numbers = answer.probability if type(answer) is IndependentClicks else feedback
-        if self.xp.count_nonzero(self.xp.isfinite(numbers)) != self.users * self.slate:
-            raise UserModelError(f"{self._name}.respond must give finite feedback, got NaN or inf")
+        if not self.model.verified:
+            # A click is 0 or 1 whatever its chance, so there the chance is looked at.
+            clicks = isinstance(answer, IndependentClicks | MultinomialClick)
+            numbers = answer.mean if clicks else feedback
+            if self.xp.count_nonzero(self.xp.isfinite(numbers)) != self.users * self.slate:
+                raise UserModelError(f"{self._name}.respond must give finite feedback, got NaN")
         return feedback
 
     def _check_array(self, method: str, array: Array, shape: tuple[int, ...]) -> None:
@@ -239,8 +263,7 @@ class Simulation:
 
     def _keep_over(self, state: Any, trials: Trials) -> None:
         """Undo the step in the users and the records of trials that were over already."""
-        before, xp = self.trials, self.xp
-        rows = xp.nonzero(self.over)[0]
+        before, rows = self.trials, rows_where(self.over)
         self.state = duplicate(self.state)
         put(self.state, rows, take(state, rows))
         for name in Trials.__slots__:
@@ -254,7 +277,7 @@ class Simulation:
         """New users from a queue: to draw many at a time costs little more than to draw one."""
         last = self._called + users
         if last > self._queue:
-            self._queue = max(users, self.users // 8)
+            self._queue = max(users, min(self.users, AHEAD))
             self._waiting, last = self._new_users(self._queue), users
         self._called = last
         return take(self._waiting, slice(last - users, last))

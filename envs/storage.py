@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import fields
 from pathlib import Path
@@ -15,11 +14,13 @@ import numpy as np
 
 from driftrec.envs.catalogue import Catalogue
 from driftrec.envs.drifting_user import DriftingUser
+from driftrec.envs.files import write_bytes, write_json
 from driftrec.envs.population import Population
 
 FORMAT = "driftrec population"
 VERSION = 1
 _CATALOGUE_ARRAYS = ("features", "topics", "quality")
+_NAMES = ("titles", "topic_names")
 _BASE = "base"
 
 
@@ -54,14 +55,14 @@ def save_population(population: Population, path: str | Path) -> tuple[Path, Pat
         "name": population.name,
         "slate": population.slate,
         "max_requests": population.max_requests,
-        "max_days": population.max_days if np.isfinite(population.max_days) else None,
+        "max_days": population.max_days,
         "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         "splits": splits,
         "card": population.card.splitlines(),
     }
     json_path, npz_path = _paths(path)
-    _write(npz_path, buffer.getvalue())
-    _write(json_path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    write_bytes(npz_path, buffer.getvalue())
+    write_json(json_path, content)
     return json_path, npz_path
 
 
@@ -115,14 +116,11 @@ def _packed(
             for name in _CATALOGUE_ARRAYS
         },
     }
-    for name in ("titles", "topic_names"):
+    for name in _NAMES:
         if values := getattr(catalogue, name):
             stored[name] = _stored(np.array(values, np.str_), f"{split}_{name}", arrays)
-    numbers = {
-        name: value if np.isfinite(value) else None
-        for name, value in parameters.items()
-        if not isinstance(value, str)
-    }
+    # JSON has no infinity: written as null, it is read back as infinity.
+    numbers = {name: value for name, value in parameters.items() if not isinstance(value, str)}
     return {"choice": model.choice, "parameters": numbers, "arrays": stored}
 
 
@@ -138,14 +136,14 @@ def _unpacked(
     part: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> tuple[DriftingUser, Catalogue]:
     found = {name: arrays[key] for name, key in part["arrays"].items()}
-    numbers = {
+    numbers: dict[str, Any] = {
         name: float("inf") if value is None else value for name, value in part["parameters"].items()
     }
-    model = DriftingUser(personas=found["personas"], choice=part["choice"], **numbers)
-    names = {
-        name: tuple(found[name].tolist()) for name in ("titles", "topic_names") if name in found
+    names: dict[str, Any] = {
+        name: tuple(found.pop(name).tolist()) for name in _NAMES if name in found
     }
-    return model, Catalogue(*(found[name] for name in _CATALOGUE_ARRAYS), **names)
+    model = DriftingUser(personas=found.pop("personas"), choice=part["choice"], **numbers)
+    return model, Catalogue(found["features"], found["topics"], found["quality"], **names)
 
 
 def _paths(path: str | Path) -> tuple[Path, Path]:
@@ -153,16 +151,6 @@ def _paths(path: str | Path) -> tuple[Path, Path]:
     if base.suffix in (".json", ".npz"):
         base = base.with_suffix("")
     return base.with_name(base.name + ".json"), base.with_name(base.name + ".npz")
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes:

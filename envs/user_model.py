@@ -62,10 +62,17 @@ class UserModel(ABC):
 
     One request runs `respond`, then `react`, then `leave` and, for who leaves, `return_after`;
     then `drift` over the time until the next request.
+
+    Attributes:
+        seconds_per_request: time between two requests of a session.
+        feedback_range: the lowest and the highest feedback.
+        verified: whether the model's answers are known to be finite, so that the engine need not
+            look at each of them.
     """
 
     seconds_per_request: ClassVar[float] = 30.0
     feedback_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    verified: ClassVar[bool] = False
 
     @abstractmethod
     def sample(self, users: int, rng: np.random.Generator) -> Any:

@@ -10,8 +10,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from driftrec.envs.actions import action_space, checked_slates
-from driftrec.envs.arrays import Array, duplicate, to_numpy
-from driftrec.envs.observation import Observation, begin, observation_space, observe
+from driftrec.envs.arrays import Array, duplicate, rows_where, to_numpy
+from driftrec.envs.observation import Observation, begin, observation_space, observe, separate
 from driftrec.envs.population import Population
 from driftrec.envs.populations import resolve_population
 from driftrec.envs.rewards import Reward, reward_function
@@ -89,12 +89,17 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
             options: `{"reset_mask": booleans (users,)}` replaces only those users.
 
         Raises:
-            ValueError: if an option is unknown or the mask has another shape.
+            ValueError: if an option is unknown, the mask has another shape, or a seed comes too.
         """
         options = options or {}
         if unknown := set(options) - {"reset_mask"}:
             raise ValueError(f"the only reset option is 'reset_mask', got {sorted(unknown)}")
         if "reset_mask" in options:
+            if seed is not None:
+                raise ValueError(
+                    f"a seed begins the trials of all users: give a seed or a reset_mask, got "
+                    f"both ({seed})"
+                )
             self._reset_some(options["reset_mask"])
         else:
             super().reset(seed=seed)
@@ -104,9 +109,13 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
     def _reset_some(self, mask: Array) -> None:
         if self.simulation.state is None:
             raise ValueError("call reset without a mask first: there are no users yet")
-        if tuple(getattr(mask, "shape", ())) != (self.num_envs,) or "bool" not in str(mask.dtype):
-            raise ValueError(f"reset_mask must be booleans of shape ({self.num_envs},), got {mask}")
-        self.simulation.reset_rows(mask)
+        rows = self.simulation.xp.asarray(mask, device=self.simulation.device)
+        if tuple(rows.shape) != (self.num_envs,) or rows.dtype != self.simulation.xp.bool:
+            raise ValueError(
+                f"reset_mask must be booleans of shape ({self.num_envs},), "
+                f"got {rows.dtype} of shape {tuple(rows.shape)}"
+            )
+        self.simulation.reset_rows(rows)
 
     def step(self, actions: Array) -> tuple[Observation, Array, Array, Array, dict[str, Any]]:
         """Show a slate to each user.
@@ -134,7 +143,7 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         info: dict[str, Any] = {}
         if simulation.anyone_over and self._mode is AutoresetMode.SAME_STEP:
             over = simulation.over
-            rows = xp.nonzero(over)[0]
+            rows = rows_where(over)
             info = self._final(observation, over, rows)
             simulation.reset_rows(over)
             begin(observation, rows)
@@ -161,9 +170,8 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
     def _final(self, observation: Observation, over: Array, rows: Array) -> dict[str, Any]:
         """Last observations of trials that are over, in Gymnasium's layout."""
         final = np.empty(self.num_envs, dtype=object)
-        last = zip(*(values[rows] for values in observation.values()), strict=True)
-        for row, values in zip(to_numpy(rows).tolist(), last, strict=True):
-            final[row] = dict(zip(observation, values, strict=True))
+        for row, last in zip(to_numpy(rows).tolist(), separate(observation, rows), strict=True):
+            final[row] = last
         return {"final_obs": final, "_final_obs": over, "final_info": {}, "_final_info": over}
 
     def action_masks(self) -> Array:

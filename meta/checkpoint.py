@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+
+from driftrec.envs.files import write_bytes
 
 FORMAT = "driftrec-checkpoint-1"
 
@@ -33,29 +34,10 @@ def write_checkpoint(
     Raises:
         OSError: if the file cannot be written; one that was there stays as it was.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # One key only: safetensors writes several in an order that differs from run to run.
     metadata = {FORMAT: json.dumps({"kind": kind, "description": description})}
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(contiguous, metadata))
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file by `content` in one step.
-
-    Raises:
-        OSError: if there is no room or no permission; the old file stays, no part is left behind.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, save(contiguous, metadata))
 
 
 def read_checkpoint(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

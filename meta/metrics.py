@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from driftrec.meta.checkpoint import write_atomically
+from driftrec.envs.files import write_text
 
 
 class MetricsLog:
@@ -27,7 +27,7 @@ class MetricsLog:
 
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "metrics.jsonl"
-        write_atomically(path, "".join(_lines_until(path, iteration)).encode())
+        write_text(path, "".join(_lines_until(path, iteration)))
         self._file = path.open("a")
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=iteration + 1)
 

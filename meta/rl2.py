@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from driftrec.envs import Population, RecommendationVectorEnv
+from driftrec.envs.files import write_json
 from driftrec.envs.rewards import reward_function
 from driftrec.meta.checkpoint import (
     CheckpointError,
@@ -148,8 +149,7 @@ class RL2:
         """
         folder = None if out is None else Path(out)
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+            write_json(folder / "config.json", asdict(self.config))
         best = run_workers(
             self.config.workers, _train, self.config, population, folder, resume, lead=progress
         )

@@ -28,12 +28,12 @@ from common import Candidate, NamedPolicy, SavedPolicy, console, progress_bar, r
 import driftrec
 from driftrec.agents.comparison import Comparison
 from driftrec.agents.evaluation import Evaluation, join
-from driftrec.agents.files import write_json, write_text
 from driftrec.agents.harness import evaluate
 from driftrec.agents.plots import plot_adaptation, plot_advantage, plot_survival
 from driftrec.agents.report import results_table, to_dict, to_markdown
 from driftrec.agents.workers import worker_pool
 from driftrec.envs import Population, RecommendationVectorEnv, make_population
+from driftrec.envs.files import write_json, write_text
 
 FORBIDDEN = r"[^\w.-]"
 """What a file's name should not hold."""

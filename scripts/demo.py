@@ -22,12 +22,12 @@ from common import Candidate, NamedPolicy, SavedPolicy, console, progress_bar, r
 
 from driftrec.agents.comparison import Comparison
 from driftrec.agents.evaluation import Evaluation
-from driftrec.agents.files import write_json, write_text
 from driftrec.agents.harness import evaluate
 from driftrec.agents.plots import plot_adaptation, plot_advantage, plot_survival
 from driftrec.agents.report import difference_table, results_table, to_dict, to_markdown
 from driftrec.agents.workers import worker_pool
 from driftrec.envs import Population, RecommendationVectorEnv
+from driftrec.envs.files import write_json, write_text
 from driftrec.envs.fitting import fit_population
 from driftrec.envs.logs import load_log
 from driftrec.envs.rendering import TrialRecord, trial_figure

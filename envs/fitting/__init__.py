@@ -14,6 +14,8 @@ from driftrec.envs.fitting.fit import Fit, fit, fit_population
 from driftrec.envs.fitting.habits import estimate_repeat_penalty, estimate_satiation
 from driftrec.envs.fitting.logit_normal import LogitNormal
 from driftrec.envs.fitting.quality import draw_quality, estimate_quality_sd
+from driftrec.envs.fitting.realism import Comparison, realism, simulate_like
+from driftrec.envs.fitting.recipe import FittedUsers
 from driftrec.envs.fitting.residuals import most_exposed, on_feed, on_items
 from driftrec.envs.fitting.scale import click_scale
 from driftrec.envs.fitting.sessions import estimate_thinned_visits, estimate_visits
@@ -23,8 +25,10 @@ from driftrec.envs.fitting.visits import VisitLaw, Window
 
 __all__ = [
     "ClickCovariance",
+    "Comparison",
     "Estimate",
     "Fit",
+    "FittedUsers",
     "LogitNormal",
     "Observation",
     "VisitLaw",
@@ -47,6 +51,8 @@ __all__ = [
     "most_exposed",
     "on_feed",
     "on_items",
+    "realism",
+    "simulate_like",
     "simulated_log",
     "split_users",
 ]

@@ -14,14 +14,16 @@ _CALIBRATED = ("intercept", "expectation", "session_requests", "churn")
 _FEED = """\
 Each event is a video that was shown in the feed, the feedback its click. The log holds a share of
 what users were shown, so sessions and gaps are those behind the thinning. It is too thin for
-latent factors and fine taste: features are drawn to fit the topics, and the taste's size is that
-of another log. It holds nobody's first contact: how users are lost is assumed."""
+latent factors: features go with topics as far as lasting taste does and are random otherwise, and
+the size of taste as a whole is that of another log. It holds nobody's first contact: how users
+are lost is assumed."""
 
 _RATINGS = """\
-Each event is an item that a user chose and rated, the feedback a like. Users, sessions and gaps
-are those of users who came back at least once. What was passed over is not in the log, so over
-items that they would not have chosen users like less than here and differ more. It is too thin
-for fine taste: the items' latent factors are the log's, the taste's size is that of another log."""
+Each event is an item that a user chose and rated, the feedback a like. Users are those who came
+back at least once. What was passed over is not in the log: over items that they would not have
+chosen, users like less than here and differ more. Taste by topic is the log's, and features go
+with topics as far as it does; beyond topics the log is thin: features are its latent factors, and
+the size of taste as a whole is that of another log."""
 
 
 def fitted_card(

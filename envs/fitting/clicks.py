@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from driftrec.envs.fitting import reference
 from driftrec.envs.fitting.estimate import DRAWS, Estimate, summary, user_weights
 from driftrec.envs.fitting.logit_normal import LogitNormal
-from driftrec.envs.fitting.quality import estimate_quality_sd
-from driftrec.envs.fitting.pairs import PairSums, pair_sums
+from driftrec.envs.fitting.pairs import pair_sums
 from driftrec.envs.logs.log import InteractionLog
 
 LASTING_DAYS = 1.0
@@ -38,7 +37,7 @@ class ClickCovariance:
     def __init__(
         self, log: InteractionLog, scale: LogitNormal, seed: int = 0, draws: int = DRAWS
     ) -> None:
-        pairs: PairSums = pair_sums(log)
+        pairs = pair_sums(log)
         weights = user_weights(log.num_users, seed, draws)
         fit = pairs.regress(np.concatenate([np.ones((1, log.num_users)), weights]))
         self.lag = fit[0, :, 2]
@@ -124,7 +123,7 @@ def estimate_topic_taste_sd(covariance: ClickCovariance) -> Estimate:
 
 
 def estimate_clicks(log: InteractionLog, scale: LogitNormal, seed: int = 0) -> dict[str, Estimate]:
-    """All parameters of a user's clicks, by name.
+    """Level, mood, whims and taste by topic, by name.
 
     Mood and whim are combined with the reference figures, which speak where the log is thin.
 
@@ -138,9 +137,8 @@ def estimate_clicks(log: InteractionLog, scale: LogitNormal, seed: int = 0) -> d
     mood_sd, mood_hours = estimate_mood(covariance)
     return {
         "level_sd": estimate_level_sd(covariance),
-        "quality_sd": estimate_quality_sd(log, scale, seed),
-        "mood_sd": reference.combined(mood_sd, reference.MOOD_SD, 0.2),
-        "mood_hours": reference.combined(mood_hours, reference.MOOD_HOURS, 3.0),
+        "mood_sd": reference.combined(mood_sd, reference.MOOD_SD, 0.1),
+        "mood_hours": reference.combined(mood_hours, reference.MOOD_HOURS, 1.0),
         "whim_sd": reference.combined(whim_sd, reference.WHIM_SD, 0.2),
         "whim_minutes": reference.combined(whim_minutes, reference.WHIM_MINUTES, 5.0),
         "topic_taste_sd": estimate_topic_taste_sd(covariance),

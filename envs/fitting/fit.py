@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,12 +38,14 @@ class Fit:
 
     Attributes:
         population: the users and what they are shown.
+        users: parameters with their intervals, of "train" and of "test".
         items: codes of the catalogue's items in the log, in the catalogue's order.
         observation: how the log's users were shown items of the catalogue, and seen.
         held_out: log of the users who were not fitted on, on all items.
     """
 
     population: Population
+    users: Mapping[str, FittedUsers]
     items: NDArray[np.int64]
     observation: Observation
     held_out: InteractionLog
@@ -77,10 +80,13 @@ def fit(log: InteractionLog, *, seed: int = 0, items: int = ITEMS) -> Fit:
     items = min(items, int((known.events_per_item() > 0).sum()) // 2)
     if items < 2:
         raise ValueError(f"expected a log of four items or more, got {log.num_items}")
-    users = {"train": fit_users(known, seed), "test": fit_users(held_out, seed)}
     ranks = most_exposed(known, 0, items), most_exposed(known, items, 2 * items)
+    users = {
+        "train": fit_users(known, ranks[0], seed),
+        "test": fit_users(held_out, ranks[0], seed),
+    }
     shown, unseen = _catalogues(known, ranks, users["train"], seed)
-    seen = _on_catalogue(known, ranks[0], users["train"].observation)
+    seen = users["train"].observation
     if log.has_skips:
         exposures = hidden_exposure(users["train"].model(shown), shown, seen, seed)
         users = {part: _per_request(fitted, exposures) for part, fitted in users.items()}
@@ -96,7 +102,7 @@ def fit(log: InteractionLog, *, seed: int = 0, items: int = ITEMS) -> Fit:
         variants=_variants(test, shown, unseen),
         card=fitted_card(log, users, {"train": train, "test": test}),
     )
-    return Fit(population, ranks[0], seen, held_out)
+    return Fit(population, users, ranks[0], seen, held_out)
 
 
 def _variants(
@@ -132,13 +138,6 @@ def _catalogues(
         catalogue_of(log, rank, features, quality)
         for rank, quality in zip(ranks, qualities, strict=True)
     ]
-
-
-def _on_catalogue(log: InteractionLog, items: NDArray[np.int64], seen: Observation) -> Observation:
-    """How users are shown items of the catalogue, and what of that a log of them alone holds."""
-    popularity = log.events_per_item()[items].astype(np.float64)
-    held = popularity.sum() / log.num_events
-    return replace(seen, popularity=popularity, share=float(seen.share * held))
 
 
 def _per_request(users: FittedUsers, exposures: float) -> FittedUsers:

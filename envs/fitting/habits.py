@@ -10,6 +10,7 @@ from driftrec.envs.fitting.logit_normal import LogitNormal
 from driftrec.envs.fitting.pairs import named_topics
 from driftrec.envs.fitting.residuals import click_residuals
 from driftrec.envs.logs.log import InteractionLog
+from driftrec.envs.logs.quality import item_quality_posterior
 
 
 def recent_exposure(log: InteractionLog, hours: float) -> NDArray[np.float64]:
@@ -52,7 +53,8 @@ def estimate_satiation(
     """Logits lost per recent exposure to the topic, by regression with user fixed effects.
 
     The click residual falls by `slope * exposure` within a user; divided by the mean rise of the
-    click probability per logit. An association: exposure was chosen by a policy.
+    click probability per logit, which is right to first order, for losses below a logit. An
+    association: exposure was chosen by a policy.
 
     Args:
         log: the log.
@@ -79,11 +81,16 @@ def met_before(log: InteractionLog) -> NDArray[np.bool_]:
 def repeat_sums(log: InteractionLog) -> NDArray[np.float64]:
     """What each user adds to the repeat effect, `(users, 4)`.
 
-    Clicks and events of items met for the first time, click residuals and events of items met
-    again.
+    Clicks and events of items met for the first time; for items met again, clicks less the item's
+    rate at first meetings, and events.
     """
-    again, residual = met_before(log), click_residuals(log)
-    parts = ((~again, log.feedback), (~again, None), (again, residual), (again, None))
+    again = met_before(log)
+    parts = (
+        (~again, log.feedback),
+        (~again, None),
+        (again, log.feedback - _first_rates(log, ~again)[log.item]),
+        (again, None),
+    )
     columns = [
         np.bincount(
             log.user[rows],
@@ -93,6 +100,17 @@ def repeat_sums(log: InteractionLog) -> NDArray[np.float64]:
         for rows, values in parts
     ]
     return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _first_rates(log: InteractionLog, first: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Click rate of each item where users met it for the first time, shrunk, `(items,)`."""
+    clicks, n = (
+        np.bincount(log.item[first], weights=values, minlength=log.num_items)
+        for values in (log.feedback[first], None)
+    )
+    strength = min(item_quality_posterior(log.subset_events(first)).strength, 1e9)
+    rates: NDArray[np.float64] = (clicks + strength * clicks.sum() / n.sum()) / (n + strength)
+    return rates
 
 
 def repeat_rates(sums: NDArray[np.float64]) -> NDArray[np.float64]:

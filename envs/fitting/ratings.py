@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftrec.envs.fitting import reference
 from driftrec.envs.fitting.clicks import (
@@ -14,6 +15,7 @@ from driftrec.envs.fitting.estimate import assumed
 from driftrec.envs.fitting.habits import estimate_satiation
 from driftrec.envs.fitting.quality import estimate_quality_sd
 from driftrec.envs.fitting.recipe import FittedUsers
+from driftrec.envs.fitting.residuals import on_items
 from driftrec.envs.fitting.scale import click_scale
 from driftrec.envs.fitting.sessions import CHURN_SPREAD, estimate_visits
 from driftrec.envs.fitting.simulate import Observation
@@ -31,35 +33,35 @@ HABITS = {
     "satiation_hours": assumed(FORGOTTEN_HOURS, "ten days: no log says"),
     "repeat_penalty": assumed(20.0, "nobody rates a film twice"),
     "session_spread": reference.SESSION_SPREAD,
-    "churn_spread": assumed(CHURN_SPREAD, "the end of the log hides it"),
+    "churn_spread": assumed(CHURN_SPREAD, "the end of the log hides it: 2 fits better than 1"),
     "memory_days": assumed(60.0, "a few sessions: no log says"),
 }
 
 
-def fit_ratings(log: InteractionLog, seed: int = 0) -> FittedUsers:
+def fit_ratings(log: InteractionLog, items: NDArray[np.int64], seed: int = 0) -> FittedUsers:
     """Fit users to a log in which every event was chosen, and liked or not.
 
     Args:
         log: the log, from each user's first contact on.
+        items: codes of the catalogue's items, of whose events is asked how much items differ.
         seed: of bootstraps and simulations.
     """
     taste = reference.CHOSEN_TASTE
-    scale = click_scale(log, taste.value**2)
+    own = on_items(log, items)
+    scale = click_scale(own, taste.value**2)
     first = log.time[log.user_offsets()[:-1]] - log.time.min()
     window = Window(float(np.ptp(log.time)), arrivals=first)
     covariance = ClickCovariance(log, scale, seed)
-    visits = estimate_visits(log, seed)
-    visits["churn"] = reference.combined(visits["churn"], reference.CHURN, reference.CHURN.value)
     parameters = {
-        "level_sd": estimate_level_sd(covariance),
-        "quality_sd": estimate_quality_sd(log, scale, seed),
+        "level_sd": estimate_level_sd(ClickCovariance(own, scale, seed)),
+        "quality_sd": estimate_quality_sd(own, scale, seed),
         "topic_taste_sd": estimate_topic_taste_sd(covariance),
         **PASSING,
         "satiation": estimate_satiation(log, scale, FORGOTTEN_HOURS, seed),
         **HABITS,
-        **visits,
+        **estimate_visits(log, seed),
         **reference.LIVES,
         "taste_sd": taste,
     }
-    popularity = log.events_per_item().astype(np.float64)
+    popularity = log.events_per_item()[items].astype(np.float64)
     return FittedUsers(parameters, scale, Observation(window, popularity, only_new=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from driftrec.envs.fitting.statistics import LogStatistics
 from driftrec.envs.logs.log import InteractionLog
 
 _DRAWS = 100
+Statistics = Callable[[NDArray[np.float64]], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -59,65 +61,78 @@ def simulate_like(fit: Fit, users: int, split: str = "train", seed: int = 0) -> 
     return returning_users(replace(log, has_skips=False))
 
 
-def compare(
-    real: InteractionLog, simulated: InteractionLog, forgotten_hours: float = 12.0, seed: int = 0
-) -> list[Comparison]:
-    """Compare all statistics of two logs on the same catalogue.
+def realism(fit: Fit, simulated: InteractionLog, seed: int = 0) -> list[Comparison]:
+    """Compare a simulated log with that of the users who were not fitted on.
+
+    Both on the items of the catalogue; but the visits of a log of ratings, which was not thinned,
+    on all items. What one of the logs is too small to show is left out.
 
     Args:
-        real: the log of users who were not fitted on.
-        simulated: as observed.
-        forgotten_hours: for satiation.
+        fit: the population, and the log of users who were not fitted on.
+        simulated: by `simulate_like`.
         seed: of the bootstrap.
     """
-    logs = [LogStatistics(log, forgotten_hours) for log in (real, simulated)]
-    values = [log.values() for log in logs]
-    draws = [_bootstrap(log, list(values[0]), seed + k) for k, log in enumerate(logs)]
+    hours = fit.users["train"].parameters["satiation_hours"].value
+    real = on_catalogue(fit.held_out, fit.items)
+    thinned = fit.held_out.has_skips
+    pair = [LogStatistics(log, hours) for log in (real, simulated)]
+    whole = pair if thinned else [LogStatistics(fit.held_out, hours), pair[1]]
     return [
-        _comparison(name, [value[name] for value in values], [draw[:, k] for draw in draws])
-        for k, name in enumerate(values[0])
+        *_compare([one.on_items for one in pair], [real, simulated], seed),
+        *_compare(
+            [one.on_visits for one in whole], [real if thinned else fit.held_out, simulated], seed
+        ),
     ]
 
 
-def real_log(fit: Fit) -> InteractionLog:
-    """The users who were not fitted on, on the items of the catalogue and numbered as there."""
-    return on_catalogue(fit.held_out, fit.items, returning=not fit.held_out.has_skips)
-
-
-def on_catalogue(
-    log: InteractionLog, items: NDArray[np.int64], returning: bool = False
-) -> InteractionLog:
+def on_catalogue(log: InteractionLog, items: NDArray[np.int64]) -> InteractionLog:
     """Events on some items, which are numbered anew.
 
     Args:
         log: the log.
         items: codes of the items, in their new order.
-        returning: keep only users of two sessions or more on these items.
     """
     kept = on_items(log, items)
     code = np.zeros(log.num_items, np.int64)
     code[items] = np.arange(len(items))
-    kept = replace(
+    return replace(
         kept,
         item=code[kept.item],
         item_ids=kept.item_ids[items],
         topics=kept.topics[items],
         titles=None,
     )
-    return returning_users(kept) if returning else kept
 
 
-def _bootstrap(log: LogStatistics, names: list[str], seed: int) -> NDArray[np.float64]:
-    rows = []
-    for weights in user_weights(log.log.num_users, seed, _DRAWS):
-        values = log.values(weights)
-        rows.append([values[name] for name in names])
-    return np.array(rows)
+def _compare(
+    statistics: list[Statistics], logs: list[InteractionLog], seed: int
+) -> list[Comparison]:
+    values, draws = [], []
+    for k, (of, log) in enumerate(zip(statistics, logs, strict=True)):
+        values.append(of(np.ones(log.num_users)))
+        weights = user_weights(log.num_users, seed + k, _DRAWS)
+        draws.append([of(weight) for weight in weights])
+    return [
+        _comparison(
+            name,
+            [value[name] for value in values],
+            [np.array([draw[name] for draw in log]) for log in draws],
+        )
+        for name in values[0]
+        if np.isfinite([value[name] for value in values]).all()
+    ]
 
 
 def _comparison(name: str, values: list[float], draws: list[NDArray[np.float64]]) -> Comparison:
-    real, simulated = (np.quantile(draw, [0.025, 0.975]).tolist() for draw in draws)
-    low, high = np.quantile(draws[1] - draws[0], [0.025, 0.975])
-    return Comparison(
-        name, values[0], values[1], tuple(real), tuple(simulated), bool(low <= 0 <= high)
-    )
+    real, simulated = (_interval(*pair) for pair in zip(values, draws, strict=True))
+    low, high = _interval(values[1] - values[0], draws[1] - draws[0])
+    return Comparison(name, values[0], values[1], real, simulated, low <= 0 <= high)
+
+
+def _interval(value: float, draws: NDArray[np.float64]) -> tuple[float, float]:
+    """The percentile interval, moved so that its middle draw is the value.
+
+    Drawing users again makes popularity look more unequal than it is; this takes it out.
+    """
+    low, middle, high = np.nanquantile(draws, [0.025, 0.5, 0.975])
+    return float(low + value - middle), float(high + value - middle)

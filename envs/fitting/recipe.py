@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from driftrec.envs.catalogue import Catalogue
 from driftrec.envs.drifting_user import DriftingUser, default_personas
@@ -31,7 +32,7 @@ class FittedUsers:
 
     def model(self, catalogue: Catalogue) -> DriftingUser:
         """Users with these parameters, not yet calibrated."""
-        known = {
+        known: dict[str, Any] = {
             name: max(one.value, 0.0) for name, one in self.parameters.items() if name in _NAMES
         }
         return DriftingUser(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from driftrec.envs.fitting.estimate import Estimate, assumed
+from driftrec.envs.logs.log import InteractionLog
 
 TASTE = assumed(0.65, "MovieLens-1M: .6-.7 over latent factors on unseen users")
 CHOSEN_TASTE = assumed(
@@ -11,17 +12,14 @@ CHOSEN_TASTE = assumed(
 RETAINED = assumed(0.8, "MovieLens-1M .78 [.52, 1], ml-latest .81 [.66, .94]")
 LIFE_EVENTS = assumed(0.3, "no log says; with `retained_per_year` about a third of a core a year")
 MOOD_SD = assumed(0.65, "KuaiRand-Pure, all surfaces")
-MOOD_HOURS = assumed(3.0, "KuaiRand-Pure, all surfaces")
+MOOD_HOURS = assumed(2.0, "KuaiRand-Pure, all surfaces: gone in about 6 hours")
 WHIM_SD = assumed(0.7, "KuaiRand-Pure, raw tags")
 WHIM_MINUTES = assumed(10.0, "KuaiRand-Pure, raw tags")
 SATIATION_HOURS = assumed(12.0, "half a day: no log says")
-INFLUENCE = assumed(0.002, "small enough that a hundred clicks move a core by a fifth: no log says")
-CHURN = assumed(0.005, "of users who came back once: half are lost over 120 sessions")
+INFLUENCE = assumed(0.002, "no log says: a hundred clicks move a core by a fifth")
 SESSION_SPREAD = assumed(0.3, "between users, in logs that hold sessions whole")
 SPREAD = assumed(0.3, "of rates and weights between users: no log says")
 
-PASSING = TASTE.value**2 + MOOD_SD.value**2 + WHIM_SD.value**2
-"""Variance of taste, mood and whim that the scale of logits is built on."""
 LIVES = {
     "taste_sd": TASTE,
     "retained_per_year": RETAINED,
@@ -53,3 +51,12 @@ def combined(estimate: Estimate, reference: Estimate, reference_sd: float) -> Es
         f"{estimate.note}: log {estimate}, weight {weight:.2f}; else {reference.value:g}, "
         f"{reference.note}",
     )
+
+
+def passing_variance(log: InteractionLog) -> float:
+    """Variance of the logit of a click by taste, mood and whims, by the reference figures.
+
+    An item of several topics averages as many whims.
+    """
+    width = float((log.topics[log.item] ** 2).sum(1).mean())
+    return TASTE.value**2 + MOOD_SD.value**2 + WHIM_SD.value**2 * width

@@ -32,9 +32,15 @@ def most_exposed(log: InteractionLog, start: int, stop: int) -> NDArray[np.int64
 
 
 def returning_users(log: InteractionLog) -> InteractionLog:
-    """Users who were seen in two sessions or more."""
+    """Users who were seen in two sessions or more.
+
+    Raises:
+        ValueError: if there are none.
+    """
     first = log.sessions()[log.user_offsets()[:-1]]
     last = log.sessions()[log.user_offsets()[1:] - 1]
+    if not (last > first).any():
+        raise ValueError(f"expected users who came back, got {log.num_users} of one session each")
     return log.subset_users(last > first)
 
 

@@ -17,7 +17,6 @@ from driftrec.envs.population import Split
 from driftrec.envs.random import RandomStreams
 from driftrec.envs.user_model import UserModel
 
-
 _REDRAWS = 20
 
 

@@ -42,11 +42,13 @@ class LogStatistics:
         self._lags = FEED_LAGS if log.has_skips else RATING_LAGS
         self._spans = (1, 7, 13) if log.has_skips else (1, 7, 30, 90)
 
-    def values(self, weights: Weights | None = None) -> dict[str, float]:
-        """All statistics by name, with the users counted `weights` times, `(users,)`."""
-        weights = np.ones(self.log.num_users) if weights is None else weights
-        parts = (self._clicks, self._covariances, self._timing, self._retention, self._popularity)
-        return {name: value for part in parts for name, value in part(weights).items()}
+    def on_items(self, weights: Weights) -> dict[str, float]:
+        """Statistics of what was clicked, with the users counted `weights` times, `(users,)`."""
+        return self._clicks(weights) | self._covariances(weights) | self._popularity(weights)
+
+    def on_visits(self, weights: Weights) -> dict[str, float]:
+        """Statistics of when users were there, likewise."""
+        return self._timing(weights) | self._retention(weights)
 
     def _clicks(self, weights: Weights) -> dict[str, float]:
         counted = weights[self.log.user]

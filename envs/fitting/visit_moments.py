@@ -75,7 +75,7 @@ class VisitTable:
 
     @cached_property
     def close_pairs(self) -> NDArray[np.float64]:
-        """Pairs of each user's events less than 10, and less than 30 minutes apart, `(users, 2)`."""
+        """Pairs of a user's events less than 10, and less than 30 minutes apart, `(users, 2)`."""
         sums = np.zeros((2, self.visits.users))
         user, time = self.visits.user, self.visits.time
         for shift in range(1, int(self.events.max())):

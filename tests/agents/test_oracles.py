@@ -32,7 +32,11 @@ def test_without_mood_and_whims_the_core_is_all_there_is_to_know(population):
     state = knows_all.start(20)
     for _ in range(30):
         items, after = knows_all.act(observation, state)
-        np.testing.assert_array_equal(knows_core.act(observation, state)[0], items)
+        # Items of the same chance may change places by rounding.
+        chance = env.simulation.click_probability()
+        others = knows_core.act(observation, state)[0]
+        best, chosen = (np.take_along_axis(chance, found, axis=1) for found in (items, others))
+        np.testing.assert_allclose(chosen, best, atol=1e-6)
         observation, state = env.step(items)[0], after
 
 

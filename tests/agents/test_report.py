@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from driftrec.agents.comparison import Comparison
-from driftrec.agents.files import replacing, write_json, write_text
 from driftrec.agents.harness import evaluate
 from driftrec.agents.plots import plot_adaptation, plot_advantage, plot_survival
 from driftrec.agents.registry import POLICIES
 from driftrec.agents.report import difference_table, results_table, to_dict, to_markdown
+from driftrec.envs.files import replacing, write_json, write_text
 
 NAMES = ("random", "most-popular", "filter-ucb")
 

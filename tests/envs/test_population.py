@@ -55,7 +55,7 @@ def test_no_two_splits_of_any_two_populations_share_a_seed() -> None:
     assert len(set(first_draws.values())) == len(splits) * len(SEEDS)
 
 
-@pytest.mark.parametrize("name", ["traits.key", "core", "transient"])
+@pytest.mark.parametrize("name", ["traits.key", "core", "relaxing"])
 @BUILT_IN
 def test_a_user_of_one_split_never_occurs_in_another(population: Population, name: str) -> None:
     parts = {split: parts_of(population.split(split), name) for split in SPLITS}

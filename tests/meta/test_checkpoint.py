@@ -7,13 +7,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from driftrec.envs.files import write_bytes
 from driftrec.meta.checkpoint import (
     CheckpointError,
     load_weights,
     optimiser_tensors,
     read_checkpoint,
     restore_optimiser,
-    write_atomically,
     write_checkpoint,
 )
 
@@ -43,14 +43,14 @@ def test_damaged_foreign_missing_and_other_kinds_are_named(tmp_path):
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_part(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    write_atomically(path, b"old")
+    write_bytes(path, b"old")
 
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, b"new")
+        write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 

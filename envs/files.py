@@ -28,9 +28,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield temporary
         # mkstemp makes files that only their owner may read: results are for everyone.
         temporary.chmod(0o644)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file atomically.
+
+    Raises:
+        OSError: if there is no room or no permission; the old file stays, no part is left behind.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -1,0 +1,76 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftrec.envs import IndependentClicks, MultinomialClick, Stream
+from driftrec.envs.arrays import sigmoid
+
+LOGITS = st.lists(st.floats(-12, 12, width=32), min_size=1, max_size=5)
+
+
+def stream(seed: int = 0) -> Stream:
+    return Stream(np.random.SeedSequence(seed))
+
+
+def laws(logits: np.ndarray) -> dict:
+    return {
+        "independent": IndependentClicks(sigmoid(logits)),
+        "multinomial": MultinomialClick(logits),
+    }
+
+
+@given(LOGITS, st.sampled_from(["independent", "multinomial"]))
+def test_the_likelihood_sums_to_one_and_gives_back_the_mean(logits, kind):
+    size = len(logits)
+    outcomes = np.array(list(itertools.product((0, 1), repeat=size)), np.float32)
+    law = laws(np.tile(np.float32(logits), (len(outcomes), 1)))[kind]
+    chance = np.exp(law.log_likelihood(outcomes).astype(np.float64))
+    assert chance.sum() == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(chance @ outcomes, law.mean[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["independent", "multinomial"])
+def test_clicks_come_as_often_as_they_should(kind):
+    logits = np.array([-2.0, 0.3, 1.0], np.float32)
+    users = 200_000
+    law = laws(np.tile(logits, (users, 1)))[kind]
+    clicks = law.draw(stream())
+    weights = np.exp(logits.astype(np.float64))
+    expected = {
+        "independent": weights / (1 + weights),
+        "multinomial": weights / (1 + weights.sum()),
+    }[kind]
+    assert set(np.unique(clicks)) == {0.0, 1.0}
+    assert clicks.dtype == np.float32
+    np.testing.assert_allclose(clicks.mean(0), expected, atol=4.5 * 0.5 / math.sqrt(users))
+    np.testing.assert_allclose(law.mean[0], expected, rtol=1e-5)
+
+
+def test_independent_clicks_are_uncorrelated_and_multinomial_ones_exclude_each_other():
+    logits = np.tile(np.array([0.5, 0.5], np.float32), (100_000, 1))
+    independent = IndependentClicks(sigmoid(logits)).draw(stream())
+    assert abs(np.corrcoef(independent.T)[0, 1]) < 5 / math.sqrt(len(logits))
+    assert MultinomialClick(logits).draw(stream()).sum(1).max() == 1
+
+
+def test_two_clicks_are_impossible_under_the_multinomial():
+    law = MultinomialClick(np.zeros((1, 3), np.float32))
+    assert law.log_likelihood(np.array([[1, 1, 0]], np.float32))[0] == -math.inf
+    assert law.log_likelihood(np.zeros((1, 3), np.float32))[0] == pytest.approx(math.log(0.25))
+
+
+def test_what_is_certain_has_likelihood_one_and_what_is_impossible_none():
+    law = IndependentClicks(np.array([[0.0], [1.0]], np.float32))
+    assert law.draw(stream()).ravel().tolist() == [0, 1]
+    assert law.log_likelihood(np.array([[0.0], [1.0]])).tolist() == [0, 0]
+    assert law.log_likelihood(np.array([[1.0], [0.0]])).tolist() == [-math.inf, -math.inf]
+
+
+def test_multinomial_logits_may_be_huge():
+    law = MultinomialClick(np.array([[300.0, -300.0], [-300.0, -300.0]], np.float32))
+    np.testing.assert_allclose(law.mean, [[1, 0], [0, 0]])
+    assert law.draw(stream()).tolist() == [[1, 0], [0, 0]]
