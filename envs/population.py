@@ -11,7 +11,7 @@ from driftrec.envs.catalogue import Catalogue
 from driftrec.envs.user_model import UserModel
 
 SPLITS = ("train", "validation", "test", "ood-drift", "ood-taste", "ood-items")
-"""`train` to learn on, `validation` to tune on, `test` and the out-of-distribution ones to report."""
+"""`train` to learn on, `validation` to tune on, `test` and the `ood-*` ones to report."""
 
 
 @dataclass(frozen=True)

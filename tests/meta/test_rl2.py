@@ -120,7 +120,7 @@ def test_saved_policy_acts_as_before_and_on_another_catalogue(tmp_path):
     wider = synthetic_catalogue(50, np.random.default_rng(5), dimension=9, topics=3)
     with pytest.raises(ValueError, match="trained on items of 8 features"):
         loaded.on(wider)
-    with pytest.raises(ValueError, match=r"trained to show 2 item\(s\), not 3"):
+    with pytest.raises(ValueError, match=r"trained to show 2 item\(s\) a request, not 3"):
         loaded.on(other, 3)
 
 
