@@ -25,14 +25,16 @@ KEYS = ("slate", "feedback", "new_user", "new_session", "log_elapsed", "position
 def observation_space(simulation: Simulation) -> spaces.Dict:
     """The space of one user's observation.
 
-    | key | shape | meaning |
-    |-|-|-|
-    | slate | (slate, d + topics + 1) | features, topics and quality of the items shown last |
-    | feedback | (slate,) | clicks on them |
-    | new_user | (1,) | 1 in the first observation of a trial |
-    | new_session | (1,) | 1 in the first observation of a session |
-    | log_elapsed | (1,) | log(1 + seconds since the last request) |
-    | position | (1,) | requests so far in this session |
+    ==============  ===========================  ==========================================
+    key             shape                        meaning
+    ==============  ===========================  ==========================================
+    `slate`         `(slate, d + topics + 1)`    features, topics, quality of the last slate
+    `feedback`      `(slate,)`                   clicks on it
+    `new_user`      `(1,)`                       1 in the first observation of a trial
+    `new_session`   `(1,)`                       1 in the first observation of a session
+    `log_elapsed`   `(1,)`                       log(1 + seconds since the last request)
+    `position`      `(1,)`                       requests so far in this session
+    ==============  ===========================  ==========================================
 
     What was shown last is all zeros in the first observation of a trial. In the last observation
     of a user who is lost the session is over: `position` is 0 and no time has passed.

@@ -10,7 +10,7 @@ from driftrec.envs.fitting.clicks import (
     estimate_whim,
 )
 from driftrec.envs.fitting.estimate import Estimate
-from driftrec.envs.fitting.fit import Fit, fit, fit_population
+from driftrec.envs.fitting.from_log import Fit, fit, fit_population
 from driftrec.envs.fitting.habits import estimate_repeat_penalty, estimate_satiation
 from driftrec.envs.fitting.logit_normal import LogitNormal
 from driftrec.envs.fitting.quality import draw_quality, estimate_quality_sd

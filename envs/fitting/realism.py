@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftrec.envs.fitting.estimate import user_weights
-from driftrec.envs.fitting.fit import Fit
+from driftrec.envs.fitting.from_log import Fit
 from driftrec.envs.fitting.residuals import on_items, returning_users
 from driftrec.envs.fitting.simulate import simulated_log
 from driftrec.envs.fitting.statistics import LogStatistics
