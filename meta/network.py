@@ -114,15 +114,15 @@ class RecurrentNetwork(nn.Module):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters for an optimiser, with the share of the learning rate that each group takes.
 
-        What the policy adds to a belief starts out good and learns from noisy rewards: it takes a
-        tenth.
+        What the policy adds to a belief learns from rewards that are far noisier than the belief's
+        labels: it takes a fiftieth.
         """
         if not self.shape.belief:
             return [{"params": list(self.parameters()), "share": 1.0}]
         own = list(self.query.parameters())
         numbers = {id(parameter) for parameter in own}
         others = [parameter for parameter in self.parameters() if id(parameter) not in numbers]
-        return [{"params": others, "share": 1.0}, {"params": own, "share": 0.1}]
+        return [{"params": others, "share": 1.0}, {"params": own, "share": 0.02}]
 
     def start(self, users: int) -> Tensor:
         """Memory of users of whom nothing is known, `(users, hidden)`."""

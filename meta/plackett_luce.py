@@ -14,7 +14,8 @@ _LEAST = 1e-30
 def sample_slate(logits: Tensor, slate: int, generator: torch.Generator | None = None) -> Tensor:
     """Draw items one after another without replacement, each by a softmax over those left.
 
-    The `slate` largest of the logits plus Gumbel noise are such a draw (Yellott 1977).
+    Each is drawn by inversion of the distribution function: one uniform number a user, which is
+    several times cheaper than noise for every item.
 
     Args:
         logits: `(users, items)`; minus infinity for what must not be shown.
@@ -24,11 +25,16 @@ def sample_slate(logits: Tensor, slate: int, generator: torch.Generator | None =
     Returns:
         Item numbers in the order drawn, `(users, slate)`.
     """
-    noise = torch.empty_like(logits).exponential_(generator=generator)
-    noisy = logits - noise.clamp_(min=_LEAST).log_()
-    if slate == 1:
-        return noisy.argmax(-1, keepdim=True)
-    return noisy.topk(slate, dim=-1).indices
+    weights = (logits - logits.amax(1, keepdim=True)).exp_()
+    drawn = []
+    for _ in range(slate):
+        upper = weights.cumsum(1)
+        # The factor keeps rounding from reaching past the last item that has a weight.
+        uniform = torch.rand(len(logits), 1, generator=generator) * (1 - 1e-6)
+        item = torch.searchsorted(upper, uniform * upper[:, -1:], right=True)
+        weights.scatter_(1, item, 0.0)
+        drawn.append(item)
+    return torch.cat(drawn, 1)
 
 
 def best_slate(logits: Tensor, slate: int) -> Tensor:

@@ -18,15 +18,15 @@ from driftrec.meta.rollout import Trials
 class PPOConfig:
     """How the policy is updated from a batch of trials (Schulman et al. 2017)."""
 
-    epochs: int = 3
+    epochs: int = 2
     """Passes over each batch of trials."""
     minibatches: int = 8
     """Parts of the users into which a pass is cut; sequences stay whole."""
     clip: float = 0.2
     """The probability ratio is clipped to 1 plus or minus this."""
-    gamma: float = 0.97
+    gamma: float = 0.9
     """Discount by request."""
-    lam: float = 0.9
+    lam: float = 0.5
     """Weight of longer advantage estimates."""
     entropy: float = 0.0
     """Weight of the policy's entropy at the start; it falls to 0 linearly."""
@@ -40,10 +40,17 @@ class PPOConfig:
 
 @dataclass
 class Targets:
-    """What a batch of trials asks of the network, `(T, users)` each."""
+    """What a batch of trials asks of the network.
+
+    Attributes:
+        advantages: normalised, `(T, users)`.
+        returns: in units of the return scale, `(T, users)`.
+        known: what the network knew before each request, `(T, users, hidden)`.
+    """
 
     advantages: Tensor
     returns: Tensor
+    known: Tensor
 
 
 @torch.no_grad()
@@ -76,7 +83,7 @@ def targets(
     )
     returns = (advantages + values[:-1]) / return_scale
     spread, centre = torch.std_mean(advantages[alive])
-    return Targets((advantages - centre) / (spread + 1e-8) * alive, returns)
+    return Targets((advantages - centre) / (spread + 1e-8) * alive, returns, known[:-1])
 
 
 @dataclass
@@ -128,8 +135,7 @@ class Update:
         """Run all passes and report their means."""
         if not self.network.shape.belief:
             return _mean([self._step(users, self._all_losses) for users in self._minibatches()])
-        with torch.no_grad():
-            known = self._known(torch.arange(self.trials.alive.shape[1]))
+        known = self.wanted.known
         policy = [
             self._step(users, lambda users: self._policy_loss(known[:, users], users))
             for users in self._minibatches()
