@@ -12,6 +12,9 @@ from driftrec.envs.observation import Observation
 
 CLOCK_INPUTS = 5
 
+HINTS = 2
+"""Numbers about the hidden state that the critic reads; see `driftrec.meta.rollout.Trials`."""
+
 
 @dataclass(frozen=True)
 class NetworkShape:
@@ -86,7 +89,7 @@ class RecurrentNetwork(nn.Module):
         self.norm = nn.LayerNorm(shape.hidden)
         self.belief = nn.Linear(shape.hidden, shape.width + 1)
         self.query = nn.Linear(shape.hidden, shape.width)
-        self.value = nn.Linear(shape.hidden + 1, 1)
+        self.value = nn.Linear(shape.hidden + HINTS, 1)
         self.log_sharpness = nn.Parameter(torch.tensor(sharpness).log())
         self._initialise(sharpness)
 
@@ -111,18 +114,18 @@ class RecurrentNetwork(nn.Module):
             if not self.shape.belief:
                 self.query.bias[quality] = sharpness / self.scale[quality]
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
+    def parameter_groups(self, own_rate: float) -> list[dict[str, Any]]:
         """Parameters for an optimiser, with the share of the learning rate that each group takes.
 
-        What the policy adds to a belief learns from rewards that are far noisier than the belief's
-        labels: it takes a fiftieth.
+        Args:
+            own_rate: share for what the policy adds to a belief.
         """
         if not self.shape.belief:
             return [{"params": list(self.parameters()), "share": 1.0}]
         own = list(self.query.parameters())
         numbers = {id(parameter) for parameter in own}
         others = [parameter for parameter in self.parameters() if id(parameter) not in numbers]
-        return [{"params": others, "share": 1.0}, {"params": own, "share": 0.02}]
+        return [{"params": others, "share": 1.0}, {"params": own, "share": own_rate}]
 
     def start(self, users: int) -> Tensor:
         """Memory of users of whom nothing is known, `(users, hidden)`."""
@@ -170,11 +173,11 @@ class RecurrentNetwork(nn.Module):
 
         Args:
             known: `(..., hidden)`.
-            hint: what training alone knows of the user's hidden state, `(...)`: the critic may
-                read it, since it does not act (asymmetric actor-critic: Pinto et al. 2018).
+            hint: what training alone knows of the user's hidden state, `(..., HINTS)`: the critic
+                may read it, since it does not act (asymmetric actor-critic: Pinto et al. 2018).
 
         Returns:
             Shape `(...)`.
         """
-        value: Tensor = self.value(torch.cat([known, hint[..., None]], -1))[..., 0]
+        value: Tensor = self.value(torch.cat([known, hint], -1))[..., 0]
         return value

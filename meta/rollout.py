@@ -31,8 +31,9 @@ class Trials:
         churned: whether the user was lost, `(users,)`.
         probe_items: items whose true click probability was noted, `(T, probes)`.
         probe_probability: that probability before the request, `(T, users, probes)`.
-        hint: how much likelier than by their quality alone the user clicks on random items, in
-            logits, for the critic, `(T + 1, users)`; 0 without probes.
+        hint: for the critic, `(T + 1, users, 2)`: how much likelier than by their quality alone
+            the user clicks on random items, in logits (0 without probes), and the chance of
+            losing the user now, in percent, at most 5.
     """
 
     inputs: Tensor
@@ -114,7 +115,7 @@ def collect(
                 "alive": alive,
                 "probe_items": torch.from_numpy(items),
                 "probe_probability": chance,
-                "hint": _hint(chance, table[items, -1]),
+                "hint": _hint(env, chance, table[items, -1]),
             }
         )
         banned.scatter_(1, chosen, True)
@@ -124,7 +125,7 @@ def collect(
         alive = alive & ~torch.from_numpy(np.asarray(terminated | truncated))
     stacked = {name: torch.stack([record[name] for record in records]) for name in records[0]}
     items = probe_rng.choice(len(catalogue), probes, replace=False)
-    last_hint = _hint(_true_probability(env, catalogue, items), table[items, -1])
+    last_hint = _hint(env, _true_probability(env, catalogue, items), table[items, -1])
     last_inputs = network_inputs(observation, request, network.shape)
     return Trials(
         inputs=torch.cat([stacked.pop("inputs"), last_inputs[None]]),
@@ -135,10 +136,14 @@ def collect(
     )
 
 
-def _hint(probability: Tensor, quality: Tensor) -> Tensor:
+def _hint(env: RecommendationVectorEnv, probability: Tensor, quality: Tensor) -> Tensor:
+    model, state = env.simulation.model, env.simulation.state
+    loss = np.asarray(model.leave(state) * model.return_after(state).never, np.float32)
+    losing = torch.from_numpy(100 * loss).clamp(max=5)
     if not probability.shape[1]:
-        return torch.zeros(len(probability))
-    return (torch.logit(probability, 1e-6) - quality).mean(1)
+        return torch.stack([torch.zeros(len(losing)), losing], 1)
+    keenness = (torch.logit(probability, 1e-6) - quality).mean(1)
+    return torch.stack([keenness, losing], 1)
 
 
 def _shown_slate(env: RecommendationVectorEnv, items: np.ndarray) -> Slate:
