@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from driftrec.agents.comparison import Comparison
+from driftrec.agents.evaluation import Evaluation
 from driftrec.agents.filter import BayesFilter
 from driftrec.agents.filter_model import FilterModel
+from driftrec.agents.harness import evaluate
 from driftrec.agents.linucb import LinUCB
 from driftrec.agents.oracles import Clairvoyant, CoreOracle
 from driftrec.agents.particle import ParticleFilter
@@ -16,7 +19,9 @@ __all__ = [
     "POLICIES",
     "BayesFilter",
     "Clairvoyant",
+    "Comparison",
     "CoreOracle",
+    "Evaluation",
     "FilterModel",
     "LinUCB",
     "MostPopular",
@@ -25,6 +30,7 @@ __all__ = [
     "PolicyFactory",
     "RandomPolicy",
     "SatiationAwarePopular",
+    "evaluate",
     "make_policy",
     "policy_names",
     "renew",

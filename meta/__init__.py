@@ -2,7 +2,8 @@
 
 from driftrec.meta.checkpoint import CheckpointError
 from driftrec.meta.ppo import PPOConfig
-from driftrec.meta.rl2 import RL2, RL2Config, learning_curve
+from driftrec.meta.rl2 import RL2, learning_curve
+from driftrec.meta.rl2_config import RL2Config
 from driftrec.meta.rl2_policy import RL2Policy, load
 
 __all__ = [

@@ -48,11 +48,14 @@ class Trials:
     hint: Tensor
 
     def banned(self, users: Tensor) -> Tensor | None:
-        """Items that could not be shown at each request, `(T, users, items)`."""
+        """Items that could not be shown at each request, `(T, users, items)`; None for no ban."""
         if self.shown_at is None:
             return None
-        requests = torch.arange(len(self.slates), dtype=self.shown_at.dtype)
-        return self.shown_at[users][None] < requests[:, None, None]
+        requests, slate = len(self.slates), self.slates.shape[2]
+        # Where too few are left for a slate of new items, all can be shown again.
+        enough = torch.arange(1, requests + 1) * slate <= self.shown_at.shape[1]
+        request = torch.arange(requests, dtype=self.shown_at.dtype).where(enough, -1)
+        return self.shown_at[users][None] < request[:, None, None]
 
 
 @torch.no_grad()
@@ -71,7 +74,7 @@ def collect(
         env: a vector environment with autoreset `DISABLED`.
         network: acts by sampling.
         seed: reproduces users, luck and draws.
-        unseen_only: never show an item twice to a user.
+        unseen_only: never show an item twice to a user, while there are others.
         probes: number of random items a request whose true click probability is noted.
         expected_rewards: weights of the reward by name; where given, each request's reward is its
             expectation given the user's hidden state, which takes chance out of the signal.
@@ -94,12 +97,12 @@ def collect(
         known, memory = network.remember(inputs[None], memory)
         query = network.queries(known[0])
         logits = query @ table.T
-        if unseen_only:
-            logits.masked_fill_(banned, -torch.inf)
+        new_left = (len(records) + 1) * simulation.slate <= len(catalogue)
+        ban = banned if unseen_only and new_left else None
+        if ban is not None:
+            logits.masked_fill_(ban, -torch.inf)
         chosen = sample_slate(logits, simulation.slate, torch_rng)
-        log_probability, _ = slate_log_probability(
-            query, table, chosen, banned if unseen_only else None
-        )
+        log_probability, _ = slate_log_probability(query, table, chosen, ban)
         before = simulation.state
         shown = _shown_slate(env, chosen.numpy())
         observation, reward, terminated, truncated, _ = env.step(chosen.numpy())

@@ -1,0 +1,93 @@
+"""What is recorded of trials is what happened, and learning starts from the policy that acted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
+from driftrec.meta import PPOConfig
+from driftrec.meta.network import NetworkShape, RecurrentNetwork
+from driftrec.meta.ppo import Update, targets
+from driftrec.meta.rollout import collect
+
+
+def setting(users=40, slate=1, requests=12, reward="clicks", **parameters):
+    catalogue = synthetic_catalogue(25, np.random.default_rng(0), dimension=4, topics=3)
+    personas = np.random.default_rng(1).standard_normal((3, 4))
+    model = DriftingUser(personas=personas, topics=3, **parameters)
+    population = Population("Small", model, catalogue, slate=slate, max_requests=requests)
+    env = RecommendationVectorEnv(population, users, reward=reward, autoreset_mode="Disabled")
+    torch.manual_seed(0)
+    network = RecurrentNetwork(NetworkShape(slate, 8, 6, 0), torch.ones(8))
+    return env, network, torch.from_numpy(np.array(catalogue.table))
+
+
+@pytest.mark.parametrize("slate", [1, 3])
+def test_ratio_of_the_policy_to_itself_is_one(slate):
+    env, network, table = setting(slate=slate, churn=0.5, session_requests=4)
+    trials = collect(env, network, seed=3, unseen_only=True, probes=4)
+    wanted = targets(network, trials, PPOConfig(), continuing=True, return_scale=1.0)
+    nothing = torch.optim.SGD(network.parameters(), lr=0.0)
+    report = Update(
+        network, nothing, trials, wanted, table, PPOConfig(epochs=1), 0.0,
+        torch.Generator().manual_seed(0), lambda module: None,
+    ).run()  # fmt: skip
+    assert abs(report.kl) < 1e-6
+    assert report.clipped == 0
+
+
+def test_trials_end_where_users_leave_and_never_show_an_item_twice():
+    env, network, _ = setting(churn=0.5, session_requests=4)
+    trials = collect(env, network, seed=3, unseen_only=True)
+    lengths = trials.alive.sum(0)
+    assert (trials.alive.long().diff(dim=0) <= 0).all()
+    assert torch.equal(lengths, torch.from_numpy(np.array(env.simulation.trials.request)).long())
+    assert trials.churned.any()
+    assert not trials.churned.all()
+    for user, length in enumerate(lengths):
+        items = trials.slates[:length, user, 0]
+        assert len(items.unique()) == length
+        banned = trials.banned(torch.tensor([user]))[:, 0]
+        for request in range(length):
+            assert set(banned[request].nonzero()[:, 0].tolist()) == set(items[:request].tolist())
+
+
+@pytest.mark.parametrize("reward", ["clicks", "retention", "returns"])
+def test_expected_rewards_have_the_mean_of_rewards_and_less_variance(reward):
+    env, network, _ = setting(4000, reward=reward, churn=0.2, session_requests=4)
+    options = {"seed": 5, "unseen_only": True}
+    chance = collect(env, network, **options).rewards.sum(0)
+    expected = collect(env, network, **options, expected_rewards={reward: 1.0}).rewards.sum(0)
+    difference = chance - expected
+    assert abs(difference.mean()) < 4 * difference.std() / np.sqrt(len(difference))
+    assert expected.var() < chance.var()
+
+
+def test_every_trial_begins_without_memory_of_another():
+    env, network, _ = setting()
+    first = collect(env, network, seed=1, unseen_only=True)
+    again = collect(env, network, seed=1, unseen_only=True)
+    collect(env, network, seed=2, unseen_only=True)
+    assert torch.equal(first.inputs, again.inputs)
+    new_user = 2 * 8 + 1
+    assert (first.inputs[0, :, new_user] == 1).all()
+    assert (first.inputs[1:, :, new_user] == 0).all()
+    assert (first.inputs[0, :, :new_user] == 0).all()
+
+
+def test_value_of_what_follows_counts_after_a_cut_and_not_after_churn():
+    env, network, _ = setting(200, churn=0.5, session_requests=4)
+    trials = collect(env, network, seed=3, unseen_only=True)
+    options = {"return_scale": 1.0}
+    config = PPOConfig(gamma=0.9, lam=1.0)
+    cut = targets(network, trials, config, continuing=True, **options).returns
+    ended = targets(network, trials, config, continuing=False, **options).returns
+    last = trials.alive.sum(0) - 1
+    gap = (cut - ended).gather(0, last[None])[0]
+    values = network.values(
+        network.remember(trials.inputs, network.start(200))[0], trials.hint
+    ).gather(0, last[None] + 1)[0]
+    expected = torch.where(trials.churned, torch.zeros(200), 0.9 * values)
+    torch.testing.assert_close(gap, expected.detach(), atol=1e-5, rtol=1e-4)
