@@ -12,6 +12,9 @@ from driftrec.envs.observation import Observation
 
 CLOCK_INPUTS = 5
 
+SHARPNESS_RATE = 10.0
+"""Share of the learning rate for the sharpness, whose size is of that order."""
+
 HINTS = 2
 """Numbers about the hidden state that the critic reads; see `driftrec.meta.rollout.Trials`."""
 
@@ -67,9 +70,9 @@ class RecurrentNetwork(nn.Module):
     The query scores items by its product with their features, so a catalogue that was not there
     in training can be scored. The belief predicts logits of clicks the same way: it is trained on
     users' true click probabilities, which are known in training alone (task inference by
-    privileged labels: Humplik et al. 2019). The policy's query is the belief at a learned
-    sharpness plus a part of its own; without a belief it is the latter alone. No gradient flows
-    from the policy to the belief's head: it would bend the belief to the noise of the rewards.
+    privileged labels: Humplik et al. 2019). The policy's query is the belief, each feature at a
+    learned sharpness, plus a part of its own; without a belief it is the latter alone. No gradient
+    flows from the policy to the belief's head: it would bend the belief to the noise of rewards.
 
     Args:
         shape: sizes.
@@ -90,7 +93,7 @@ class RecurrentNetwork(nn.Module):
         self.belief = nn.Linear(shape.hidden, shape.width + 1)
         self.query = nn.Linear(shape.hidden, shape.width)
         self.value = nn.Linear(shape.hidden + HINTS, 1)
-        self.log_sharpness = nn.Parameter(torch.tensor(sharpness).log())
+        self.sharpness = nn.Parameter(torch.full((shape.width,), sharpness))
         self._initialise(sharpness)
 
     def _initialise(self, sharpness: float) -> None:
@@ -122,10 +125,14 @@ class RecurrentNetwork(nn.Module):
         """
         if not self.shape.belief:
             return [{"params": list(self.parameters()), "share": 1.0}]
-        own = list(self.query.parameters())
-        numbers = {id(parameter) for parameter in own}
+        own, sharpness = list(self.query.parameters()), [self.sharpness]
+        numbers = {id(parameter) for parameter in own + sharpness}
         others = [parameter for parameter in self.parameters() if id(parameter) not in numbers]
-        return [{"params": others, "share": 1.0}, {"params": own, "share": own_rate}]
+        return [
+            {"params": others, "share": 1.0},
+            {"params": own, "share": own_rate},
+            {"params": sharpness, "share": SHARPNESS_RATE},
+        ]
 
     def start(self, users: int) -> Tensor:
         """Memory of users of whom nothing is known, `(users, hidden)`."""
@@ -151,7 +158,7 @@ class RecurrentNetwork(nn.Module):
         """The policy's query over unscaled item features, `(..., width)`."""
         query: Tensor = self.query(known)
         if self.shape.belief:
-            query = query + self.log_sharpness.exp() * self.belief(known)[..., :-1].detach()
+            query = query + self.sharpness * self.belief(known)[..., :-1].detach()
         return query * self.scale
 
     def click_logits_of(self, known: Tensor, features: Tensor) -> Tensor:

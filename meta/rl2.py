@@ -6,7 +6,6 @@ policy learns about a person is held in its activations: it adapts without a gra
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -90,9 +89,3 @@ def _train(
     finally:
         log.close()
     return run.best_policy()
-
-
-def learning_curve(folder: str | Path) -> list[dict[str, float]]:
-    """The lines of a run's `metrics.jsonl`."""
-    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]

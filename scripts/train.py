@@ -1,7 +1,8 @@
 """Meta-train an RL² policy on the training users of a population.
 
-The best policy on the validation users lies in OUT/policy.safetensors; OUT/metrics.jsonl and
-TensorBoard's files hold the learning curve. A run that was killed goes on with --resume.
+The best policy on the validation users lies in OUT/policy.safetensors; OUT/metrics.jsonl,
+learning.png and TensorBoard's files hold the learning curve. A run that was killed goes on with
+--resume.
 
 Examples:
     python scripts/train.py --population Feed --out runs/feed
@@ -21,7 +22,7 @@ import tyro
 from common import console, progress_bar, run
 
 from driftrec.envs import make_population
-from driftrec.meta import RL2, RL2Config
+from driftrec.meta import RL2, RL2Config, plot_learning_curve
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def main() -> None:
 
         learner = RL2(options.rl2)
         policy = learner.fit(population, options.out, resume=options.resume, progress=progress)
+    plot_learning_curve(options.out, options.out / "learning.png")
     console().print(
         f"best on validation users: {policy.about['validation']:.4f} a request -> "
         f"{options.out / 'policy.safetensors'}"

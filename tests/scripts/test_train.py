@@ -49,7 +49,7 @@ def test_a_killed_run_resumes_to_the_file_of_one_that_was_never_cut(tmp_path):
     assert "holds a training run already: give --resume" in again.stderr
     resumed = train("--out", cut, "--resume", *size)
     assert resumed.returncode == 0, resumed.stderr
-    for name in ("policy.safetensors", "training.safetensors", "metrics.jsonl"):
+    for name in ("policy.safetensors", "training.safetensors", "metrics.jsonl", "learning.png"):
         assert (whole / name).read_bytes() == (cut / name).read_bytes(), name
 
 
