@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def generalised_advantages(
-    rewards: Tensor, values: Tensor, alive: Tensor, bootstrap: Tensor, gamma: float, lam: float
+    rewards: Tensor, values: Tensor, alive: Tensor, bootstrap: Tensor, discounts: Tensor, lam: float
 ) -> Tensor:
     r"""Advantages of every request of a batch of trials.
 
-    A_t = sum_l (gamma lam)^l delta_{t+l}, delta_t = r_t + gamma V_{t+1} - V_t (Schulman et al.
-    2016, equation 16), where the sum ends with the trial.
+    A_t = delta_t + g_t lam A_{t+1}, delta_t = r_t + g_t V_{t+1} - V_t, up to the end of the trial.
+    With a constant discount g_t this is equation 16 of Schulman et al. 2016.
 
     Args:
         rewards: `(requests, users)`.
@@ -20,7 +20,7 @@ def generalised_advantages(
         alive: whether the request took place, booleans `(requests, users)`; true, then false.
         bootstrap: value of what follows each user's last request, `(users,)`: 0 after churn, V of
             the last observation after a truncation that cuts a longer story.
-        gamma: discount.
+        discounts: g_t, what follows each request is worth, `(requests, users)`.
         lam: weight of longer estimates.
 
     Returns:
@@ -29,9 +29,12 @@ def generalised_advantages(
     advantages = torch.zeros_like(rewards)
     following, advantage = bootstrap, torch.zeros_like(bootstrap)
     for request in reversed(range(len(rewards))):
-        delta = rewards[request] + gamma * following - values[request]
+        discount = discounts[request]
+        delta = rewards[request] + discount * following - values[request]
         now = alive[request]
-        advantage = torch.where(now, delta + gamma * lam * advantage, torch.zeros_like(advantage))
+        advantage = torch.where(
+            now, delta + discount * lam * advantage, torch.zeros_like(advantage)
+        )
         advantages[request] = advantage
         following = torch.where(now, values[request], bootstrap)
     return advantages

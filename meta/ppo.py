@@ -79,7 +79,12 @@ def targets(
     after = values.gather(0, last[None])[0] if continuing else torch.zeros_like(values[0])
     bootstrap = torch.where(trials.churned, torch.zeros_like(after), after)
     advantages = generalised_advantages(
-        trials.rewards, values[:-1], alive, bootstrap, config.gamma, config.lam
+        trials.rewards,
+        values[:-1],
+        alive,
+        bootstrap,
+        config.gamma * trials.survival,
+        config.lam,
     )
     returns = (advantages + values[:-1]) / return_scale
     spread, centre = torch.std_mean(advantages[alive])

@@ -43,7 +43,8 @@ class RL2Config:
     """Items a request whose true click probability the belief is trained on; 0 for plain RL²."""
     expected_rewards: bool = True
     """Learn from each request's expected reward given the hidden state, known in training,
-    instead of the reward that chance gave."""
+    instead of the reward that chance gave; and from the risk of losing users instead of the loss
+    (see `driftrec.meta.never_lost`)."""
     sharpness: float = 4.0
     """The first policy draws items by softmax(sharpness * quality)."""
     validate_every: int = 10

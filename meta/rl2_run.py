@@ -20,6 +20,7 @@ from driftrec.meta.checkpoint import (
 )
 from driftrec.meta.gae import generalised_advantages
 from driftrec.meta.network import NetworkShape, RecurrentNetwork
+from driftrec.meta.never_lost import never_lost
 from driftrec.meta.ppo import Update, targets
 from driftrec.meta.rl2_config import RL2Config
 from driftrec.meta.rl2_policy import RL2Policy
@@ -44,9 +45,10 @@ class TrainingRun:
         self.worker = worker
         self.config = config
         self.population = population
-        self.env = self._environment("train", config.users // worker.count)
+        whole = never_lost(population) if config.expected_rewards else population
+        self.env = self._environment(whole, "train", config.users // worker.count)
         share = max(config.validation_users // worker.count, 1)
-        self.validation_env = self._environment("validation", share)
+        self.validation_env = self._environment(population, "validation", share)
         table = np.array(population.split("train").catalogue.table)
         self.table = torch.from_numpy(table)
         shape = NetworkShape(
@@ -74,9 +76,11 @@ class TrainingRun:
         self.return_scale = 0.0
         self.converged = False
 
-    def _environment(self, split: str, users: int) -> RecommendationVectorEnv:
+    def _environment(
+        self, population: Population, split: str, users: int
+    ) -> RecommendationVectorEnv:
         return RecommendationVectorEnv(
-            self.population,
+            population,
             users,
             split=split,
             reward=self.config.reward,
@@ -157,8 +161,9 @@ class TrainingRun:
     def _measure_returns(self, trials: Trials) -> None:
         """Take the unit of values from the first batch: the spread of what is still to come."""
         nothing = torch.zeros_like(trials.rewards)
+        discounts = self.config.ppo.gamma * trials.survival
         to_come = generalised_advantages(
-            trials.rewards, nothing, trials.alive, nothing[0], self.config.ppo.gamma, 1.0
+            trials.rewards, nothing, trials.alive, nothing[0], discounts, 1.0
         )
         spread = float(to_come[trials.alive].std())
         self.return_scale = max(self.worker.average(spread)[0], 1e-3)

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from driftrec.envs import Catalogue, RecommendationVectorEnv, Slate
+from driftrec.envs import Catalogue, RecommendationVectorEnv, Simulation, Slate
 from driftrec.meta.network import RecurrentNetwork, network_inputs
+from driftrec.meta.never_lost import NeverLost
 from driftrec.meta.plackett_luce import sample_slate, slate_log_probability
 
 
@@ -27,6 +28,8 @@ class Trials:
         log_probability: of the slate when it was drawn, `(T, users)`.
         rewards: of each request, in expectation over the feedback where that is known,
             `(T, users)`.
+        survival: chance that the user was still there after the request, where the environment's
+            users are `NeverLost`, else 1, `(T, users)`.
         alive: whether the request took place, `(T, users)`.
         churned: whether the user was lost, `(users,)`.
         probe_items: items whose true click probability was noted, `(T, probes)`.
@@ -41,6 +44,7 @@ class Trials:
     shown_at: Tensor | None
     log_probability: Tensor
     rewards: Tensor
+    survival: Tensor
     alive: Tensor
     churned: Tensor
     probe_items: Tensor
@@ -77,7 +81,8 @@ def collect(
         unseen_only: never show an item twice to a user, while there are others.
         probes: number of random items a request whose true click probability is noted.
         expected_rewards: weights of the reward by name; where given, each request's reward is its
-            expectation given the user's hidden state, which takes chance out of the signal.
+            expectation given the user's hidden state, which takes chance out of the signal. The
+            environment's users must be `NeverLost`.
     """
     torch_rng = torch.Generator().manual_seed(seed)
     probe_rng = np.random.default_rng([seed, 1])
@@ -106,8 +111,9 @@ def collect(
         before = simulation.state
         shown = _shown_slate(env, chosen.numpy())
         observation, reward, terminated, truncated, _ = env.step(chosen.numpy())
+        survival = np.ones(users, np.float32)
         if expected_rewards is not None:
-            reward = _expected_reward(env, before, shown, expected_rewards)
+            reward, survival = _expected_reward(simulation, before, shown, expected_rewards)
         rewards = torch.from_numpy(np.asarray(reward, np.float32))
         records.append(
             {
@@ -115,6 +121,7 @@ def collect(
                 "slates": chosen,
                 "log_probability": log_probability,
                 "rewards": rewards * alive,
+                "survival": torch.from_numpy(survival),
                 "alive": alive,
                 "probe_items": torch.from_numpy(items),
                 "probe_probability": chance,
@@ -140,9 +147,9 @@ def collect(
 
 
 def _hint(env: RecommendationVectorEnv, probability: Tensor, quality: Tensor) -> Tensor:
-    model, state = env.simulation.model, env.simulation.state
-    loss = np.asarray(model.leave(state) * model.return_after(state).never, np.float32)
-    losing = torch.from_numpy(100 * loss).clamp(max=5)
+    state, model = env.simulation.state, env.simulation.model
+    survival = NeverLost(model.model if isinstance(model, NeverLost) else model).survival(state)
+    losing = (100 * (1 - torch.from_numpy(np.asarray(survival, np.float32)))).clamp(max=5)
     if not probability.shape[1]:
         return torch.stack([torch.zeros(len(losing)), losing], 1)
     keenness = (torch.logit(probability, 1e-6) - quality).mean(1)
@@ -157,23 +164,27 @@ def _shown_slate(env: RecommendationVectorEnv, items: np.ndarray) -> Slate:
 
 
 def _expected_reward(
-    env: RecommendationVectorEnv, before: Any, slate: Slate, weights: Mapping[str, float]
-) -> np.ndarray:
-    """Reward of the last request in expectation over what chance decided, `(users,)`.
+    simulation: Simulation, before: Any, slate: Slate, weights: Mapping[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reward of the last request in expectation, and the chance that the user is still there.
 
-    Clicks are expected given the hidden state before them; leaving for good, or coming back, given
-    the clicks. Their sums over a trial have the expectation of the rewards they stand for.
+    Clicks are expected given the hidden state before them; losing the user, or seeing them again,
+    given the clicks.
+
+    Raises:
+        ValueError: if the users are not `NeverLost`.
     """
-    model, trials = env.simulation.model, env.simulation.trials
-    expected = np.zeros(env.num_envs, np.float32)
+    model = simulation.model
+    if not isinstance(model, NeverLost):
+        raise ValueError(f"expected rewards need NeverLost users, got {type(model).__name__}")
+    after = model.react(before, slate, simulation.trials.feedback)
+    survival = np.asarray(model.survival(after), np.float32)
+    expected = weights.get("retention", 0.0) * (survival - 1)
     if "clicks" in weights:
         expected += weights["clicks"] * np.asarray(model.respond(before, slate).mean).sum(1)
-    if {"retention", "returns"} & set(weights):
-        after = model.react(before, slate, trials.feedback)
-        leave, never = model.leave(after), model.return_after(after).never
-        expected -= weights.get("retention", 0.0) * np.asarray(leave * never)
-        expected += weights.get("returns", 0.0) * np.asarray(leave * (1 - never))
-    return expected
+    if "returns" in weights:
+        expected += weights["returns"] * (np.asarray(model.leave(after)) + survival - 1)
+    return expected, survival
 
 
 def _true_probability(

@@ -9,6 +9,7 @@ import torch
 from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
 from driftrec.meta import PPOConfig
 from driftrec.meta.network import NetworkShape, RecurrentNetwork
+from driftrec.meta.never_lost import never_lost
 from driftrec.meta.ppo import Update, targets
 from driftrec.meta.rollout import collect
 
@@ -55,14 +56,26 @@ def test_trials_end_where_users_leave_and_never_show_an_item_twice():
 
 
 @pytest.mark.parametrize("reward", ["clicks", "retention", "returns"])
-def test_expected_rewards_have_the_mean_of_rewards_and_less_variance(reward):
+def test_expected_rewards_weighed_by_survival_have_the_mean_of_rewards_and_less_variance(reward):
     env, network, _ = setting(4000, reward=reward, churn=0.2, session_requests=4)
-    options = {"seed": 5, "unseen_only": True}
-    chance = collect(env, network, **options).rewards.sum(0)
-    expected = collect(env, network, **options, expected_rewards={reward: 1.0}).rewards.sum(0)
+    chance = collect(env, network, seed=5, unseen_only=True).rewards.sum(0)
+    whole = RecommendationVectorEnv(
+        never_lost(env.population), 4000, reward=reward, autoreset_mode="Disabled"
+    )
+    trials = collect(whole, network, seed=5, unseen_only=True, expected_rewards={reward: 1.0})
+    assert trials.alive.all()
+    there = trials.survival.cumprod(0)
+    there = torch.cat([torch.ones(1, 4000), there[:-1]])
+    expected = (there * trials.rewards).sum(0)
     difference = chance - expected
     assert abs(difference.mean()) < 4 * difference.std() / np.sqrt(len(difference))
     assert expected.var() < chance.var()
+
+
+def test_expected_rewards_need_users_who_are_never_lost():
+    env, network, _ = setting()
+    with pytest.raises(ValueError, match="need NeverLost users, got DriftingUser"):
+        collect(env, network, seed=5, unseen_only=True, expected_rewards={"clicks": 1.0})
 
 
 def test_every_trial_begins_without_memory_of_another():
