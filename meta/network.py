@@ -15,6 +15,12 @@ CLOCK_INPUTS = 5
 SHARPNESS_RATE = 10.0
 """Share of the learning rate for the sharpness, whose size is of that order."""
 
+RECENT_SECONDS = 600.0
+"""Time in which an item that was shown falls out of what was shown recently."""
+
+RECENT_SCALE = 0.1
+"""Brings sums over some ten recent items to the size of one."""
+
 HINTS = 2
 """Numbers about the hidden state that the critic reads; see `driftrec.meta.rollout.Trials`."""
 
@@ -38,15 +44,34 @@ class NetworkShape:
     belief: bool = True
 
 
-def network_inputs(observation: Observation, request: Tensor, shape: NetworkShape) -> Tensor:
+def recently_shown(observation: Observation, recent: Tensor) -> Tensor:
+    """Features of the items shown lately, summed with weights that fall by time.
+
+    Args:
+        observation: a batch of observations, numpy or torch.
+        recent: what this gave before the last request, `(users, width)`; zeros at first.
+
+    Returns:
+        Shape `(users, width)`.
+    """
+    seconds = torch.expm1(torch.as_tensor(observation["log_elapsed"]))
+    shown = torch.as_tensor(observation["slate"]).sum(1)
+    return (recent + shown) * torch.exp(-seconds / RECENT_SECONDS)
+
+
+def network_inputs(
+    observation: Observation, request: Tensor, recent: Tensor, shape: NetworkShape
+) -> Tensor:
     """What the network reads before a request, `(users, inputs)`.
 
-    Features of the items shown last weighted by their feedback and by its complement, the
-    feedback itself, and the clock: new user, new session, time since, position, time in the trial.
+    Features of the items shown last weighted by their feedback and by its complement, those of
+    items shown recently, the feedback itself, and the clock: new user, new session, time since,
+    position, time in the trial.
 
     Args:
         observation: a batch of observations, numpy or torch.
         request: requests so far in the trial, `(users,)`.
+        recent: see `recently_shown`, `(users, width)`.
         shape: sizes of the network.
     """
     slate = torch.as_tensor(observation["slate"])
@@ -61,7 +86,7 @@ def network_inputs(observation: Observation, request: Tensor, shape: NetworkShap
         torch.as_tensor(observation["position"]) / 20,
         time,
     ]
-    return torch.cat([clicked, shown - clicked, feedback, *clock], 1)
+    return torch.cat([clicked, shown - clicked, recent, feedback, *clock], 1)
 
 
 class RecurrentNetwork(nn.Module):
@@ -85,14 +110,15 @@ class RecurrentNetwork(nn.Module):
     def __init__(self, shape: NetworkShape, scale: Tensor, sharpness: float = 4.0) -> None:
         super().__init__()
         self.shape = shape
-        inputs = 2 * shape.width + shape.slate + CLOCK_INPUTS
+        inputs = 3 * shape.width + shape.slate + CLOCK_INPUTS
+        known = shape.hidden + shape.width
         self.register_buffer("scale", scale)
         self.encoder = nn.Linear(inputs, shape.hidden)
         self.memory = nn.GRU(shape.hidden, shape.hidden)
         self.norm = nn.LayerNorm(shape.hidden)
-        self.belief = nn.Linear(shape.hidden, shape.width + 1)
-        self.query = nn.Linear(shape.hidden, shape.width)
-        self.value = nn.Linear(shape.hidden + HINTS, 1)
+        self.belief = nn.Linear(known, shape.width + 1)
+        self.query = nn.Linear(known, shape.width)
+        self.value = nn.Linear(known + HINTS, 1)
         self.sharpness = nn.Parameter(torch.full((shape.width,), sharpness))
         self._initialise(sharpness)
 
@@ -146,13 +172,15 @@ class RecurrentNetwork(nn.Module):
             memory: `(users, hidden)`.
 
         Returns:
-            What is known before each request, `(requests, users, hidden)`, and the last memory.
+            What is known before each request, `(requests, users, hidden + width)` (memory, and
+            what was shown recently), and the last memory.
         """
-        split = 2 * self.shape.width
-        features = inputs[..., :split] * self.scale.repeat(2)
-        encoded = self.encoder(torch.cat([features, inputs[..., split:]], -1))
+        width = self.shape.width
+        scale = torch.cat([self.scale, self.scale, RECENT_SCALE * self.scale])
+        features = inputs[..., : 3 * width] * scale
+        encoded = self.encoder(torch.cat([features, inputs[..., 3 * width :]], -1))
         outputs, last = self.memory(nn.functional.silu(encoded), memory[None])
-        return self.norm(outputs), last[0]
+        return torch.cat([self.norm(outputs), features[..., 2 * width :]], -1), last[0]
 
     def queries(self, known: Tensor) -> Tensor:
         """The policy's query over unscaled item features, `(..., width)`."""
@@ -165,7 +193,7 @@ class RecurrentNetwork(nn.Module):
         """Belief about the logit of a click on a few items a request.
 
         Args:
-            known: `(requests, users, hidden)`.
+            known: `(requests, users, hidden + width)`.
             features: unscaled item features, `(requests, probes, width)`.
 
         Returns:
@@ -179,7 +207,7 @@ class RecurrentNetwork(nn.Module):
         """Value of the rest of the trial, in units of the learner's return scale.
 
         Args:
-            known: `(..., hidden)`.
+            known: `(..., hidden + width)`.
             hint: what training alone knows of the user's hidden state, `(..., HINTS)`: the critic
                 may read it, since it does not act (asymmetric actor-critic: Pinto et al. 2018).
 

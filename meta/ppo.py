@@ -45,7 +45,7 @@ class Targets:
     Attributes:
         advantages: normalised, `(T, users)`.
         returns: in units of the return scale, `(T, users)`.
-        known: what the network knew before each request, `(T, users, hidden)`.
+        known: what the network knew before each request, `(T, users, hidden + width)`.
     """
 
     advantages: Tensor

@@ -13,7 +13,7 @@ from torch import Tensor
 from driftrec.envs import Catalogue
 from driftrec.envs.observation import Observation
 from driftrec.meta.checkpoint import load_weights, read_checkpoint, write_checkpoint
-from driftrec.meta.network import NetworkShape, RecurrentNetwork, network_inputs
+from driftrec.meta.network import NetworkShape, RecurrentNetwork, network_inputs, recently_shown
 from driftrec.meta.plackett_luce import best_slate, sample_slate
 
 KIND = "rl2-policy"
@@ -26,11 +26,13 @@ class RL2State:
     Attributes:
         memory: of the network, `(users, hidden)`.
         request: requests so far in the trial, `(users,)`.
+        recent: features of the items shown recently, `(users, width)`.
         shown: 1 where an item was shown, uint8 `(users, items)`.
     """
 
     memory: np.ndarray
     request: np.ndarray
+    recent: np.ndarray
     shown: np.ndarray
 
 
@@ -85,6 +87,7 @@ class RL2Policy:
         return RL2State(
             self.network.start(users).numpy(),
             np.zeros(users, np.float32),
+            np.zeros((users, self.network.shape.width), np.float32),
             np.zeros((users, len(self.table)), np.uint8),
         )
 
@@ -92,7 +95,8 @@ class RL2Policy:
     def act(self, observation: Observation, state: RL2State) -> tuple[np.ndarray, RL2State]:
         """Choose slates, `(users, slate)`."""
         request = torch.from_numpy(state.request)
-        inputs = network_inputs(observation, request, self.network.shape)
+        recent = recently_shown(observation, torch.from_numpy(state.recent))
+        inputs = network_inputs(observation, request, recent, self.network.shape)
         known, memory = self.network.remember(inputs[None], torch.from_numpy(state.memory))
         logits = self.network.queries(known[0]) @ self.table.T
         slate = self.network.shape.slate
@@ -101,7 +105,7 @@ class RL2Policy:
         chosen = best_slate(logits, slate) if self.greedy else sample_slate(logits, slate, self.rng)
         shown = state.shown.copy()
         np.put_along_axis(shown, chosen.numpy(), 1, axis=1)
-        new = RL2State(memory.numpy(), state.request + 1, shown)
+        new = RL2State(memory.numpy(), state.request + 1, recent.numpy(), shown)
         return chosen.numpy(), new
 
     def save(self, path: str | Path) -> None:

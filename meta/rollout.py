@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from driftrec.envs import Catalogue, RecommendationVectorEnv, Simulation, Slate
-from driftrec.meta.network import RecurrentNetwork, network_inputs
+from driftrec.meta.network import RecurrentNetwork, network_inputs, recently_shown
 from driftrec.meta.never_lost import NeverLost
 from driftrec.meta.plackett_luce import sample_slate, slate_log_probability
 
@@ -93,12 +93,14 @@ def collect(
     banned = torch.zeros(users, len(catalogue), dtype=torch.bool)
     shown_at = torch.full((users, len(catalogue)), horizon, dtype=torch.int16)
     memory, request = network.start(users), torch.zeros(users)
+    recent = torch.zeros(users, network.shape.width)
     alive = torch.ones(users, dtype=torch.bool)
     records: list[dict[str, Tensor]] = []
     while alive.any():
         items = probe_rng.choice(len(catalogue), probes, replace=False)
         chance = _true_probability(env, catalogue, items)
-        inputs = network_inputs(observation, request, network.shape)
+        recent = recently_shown(observation, recent)
+        inputs = network_inputs(observation, request, recent, network.shape)
         known, memory = network.remember(inputs[None], memory)
         query = network.queries(known[0])
         logits = query @ table.T
@@ -136,7 +138,8 @@ def collect(
     stacked = {name: torch.stack([record[name] for record in records]) for name in records[0]}
     items = probe_rng.choice(len(catalogue), probes, replace=False)
     last_hint = _hint(env, _true_probability(env, catalogue, items), table[items, -1])
-    last_inputs = network_inputs(observation, request, network.shape)
+    recent = recently_shown(observation, recent)
+    last_inputs = network_inputs(observation, request, recent, network.shape)
     return Trials(
         inputs=torch.cat([stacked.pop("inputs"), last_inputs[None]]),
         hint=torch.cat([stacked.pop("hint"), last_hint[None]]),

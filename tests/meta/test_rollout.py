@@ -84,7 +84,7 @@ def test_every_trial_begins_without_memory_of_another():
     again = collect(env, network, seed=1, unseen_only=True)
     collect(env, network, seed=2, unseen_only=True)
     assert torch.equal(first.inputs, again.inputs)
-    new_user = 2 * 8 + 1
+    new_user = 3 * 8 + 1
     assert (first.inputs[0, :, new_user] == 1).all()
     assert (first.inputs[1:, :, new_user] == 0).all()
     assert (first.inputs[0, :, :new_user] == 0).all()
