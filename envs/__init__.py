@@ -10,7 +10,7 @@ import gymnasium
 from driftrec.envs.catalogue import Catalogue, Slate, synthetic_catalogue
 from driftrec.envs.drifting_user import DriftingUser, DriftingUserState, default_personas
 from driftrec.envs.env import RecommendationEnv
-from driftrec.envs.feed import feed_population
+from driftrec.envs.feed import feed_population, retention_population
 from driftrec.envs.feedback import FeedbackDistribution, IndependentClicks, MultinomialClick
 from driftrec.envs.kuairand import kuairand_population
 from driftrec.envs.movies import movies_population
@@ -51,6 +51,7 @@ gymnasium.register(
     kwargs={"population": "Feed"},
 )
 register_population("Feed", feed_population)
+register_population("Retention", retention_population)
 register_population("KuaiRand", kuairand_population)
 register_population("Movies", movies_population)
 register_population("Slate", slate_population)
@@ -88,6 +89,7 @@ __all__ = [
     "register_population",
     "register_user_model",
     "resolve_population",
+    "retention_population",
     "save_population",
     "slate_population",
     "synthetic_catalogue",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,38 @@ def feed_population() -> Population:
     )
 
 
+def retention_population() -> Population:
+    """Users of the feed whom sameness drives away, met for up to 300 requests or 30 days.
+
+    The more of one topic a user was shown in the last quarter of an hour, the more boring is the
+    next item of it. Boredom hardly touches clicks but decides whether the user returns, and whims
+    are strong: what is clicked most now is more of the same.
+    """
+    population = feed_population().replace_parameters(
+        satiation=0.03,
+        satiation_hours=0.2,
+        whim_sd=1.0,
+        churn=0.01,
+        churn_spread=0.3,
+        churn_boredom=1.0,
+        churn_satisfaction=2.0,
+    )
+    return replace(
+        population, name="Retention", max_requests=300, max_days=30.0, card=RETENTION_CARD
+    )
+
+
 CARD = """\
 A synthetic feed. Sizes are standard deviations in logits, from real logs: level .65, mood .65
 over 3 hours, quality .7, lasting taste .7 over 10 item factors in 12 personas, whims .7 over
 minutes in 8 topics. An item is news to a user once: shown again it is not clicked.
 `ood-drift` drifts faster, `ood-taste` has other personas, `ood-items` another catalogue."""
+
+
+RETENTION_CARD = """\
+The users of the feed with stronger whims (1.0) and with boredom that drives them away: the odds of
+never returning rise by e for each recent exposure to a topic that the last items had on average.
+Parameters are chosen so that clicks now and users later ask for different slates."""
 
 
 class FeedEnv(RecommendationEnv):
