@@ -15,7 +15,7 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import tyro
@@ -35,6 +35,8 @@ class Train:
     """Folder of the checkpoints and metrics."""
     resume: bool = False
     """Go on from the checkpoint in the folder."""
+    max_requests: int | None = None
+    """Cut training trials after so many requests, where the population's own are longer."""
     rl2: RL2Config = field(default_factory=lambda: RL2Config(workers=2))
     """How to train."""
 
@@ -48,6 +50,8 @@ def main() -> None:
             "another --out"
         )
     population = make_population(options.population)
+    if options.max_requests is not None:
+        population = replace(population, max_requests=options.max_requests)
     with progress_bar(options.rl2.iterations) as report:
         done = 0
 
