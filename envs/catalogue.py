@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, namespace
+from driftrec.envs.arrays import MANY, Array, namespace
 
 
 @dataclass(slots=True)
@@ -103,12 +103,17 @@ class Catalogue:
         """Look up a slate.
 
         Args:
-            items: item numbers, integer `(users, slate)`.
+            items: numbers of items that exist, integer `(users, slate)`.
             repeats: 1 where shown before, `(users, slate)`.
         """
-        # In numpy, columns are laid out one after the other, as the default user's state is.
-        numpy = type(items) is np.ndarray
-        shown = self._columns.take(items.T, axis=1).T if numpy else self.table[items]
+        if type(items) is not np.ndarray:
+            shown = self.table[items]
+        elif items.shape[0] < MANY:
+            shown = self.table.take(items, axis=0)
+        else:
+            # Columns are laid out one after the other, as the default user's state is. Items are
+            # known to exist: to wrap around is quicker than to check.
+            shown = self._columns.take(items.T, axis=1, mode="wrap").T
         features = self.dimension
         return Slate(items, shown[..., :features], shown[..., features:-1], shown[..., -1], repeats)
 

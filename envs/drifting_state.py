@@ -17,7 +17,7 @@ class Traits:
 
     Attributes:
         key: seed of the user's own rare events.
-        numbers: all the rest, `(users, 14 + 3 topics)`.
+        numbers: all the rest, `(users, 19 + 3 topics)`.
     """
 
     key: Array
@@ -26,7 +26,7 @@ class Traits:
     @cached_property
     def topics(self) -> int:
         """Number of topics."""
-        return int(self.numbers.shape[1] - 14) // 3
+        return int(self.numbers.shape[1] - 19) // 3
 
     @cached_property
     def level(self) -> Array:
@@ -34,34 +34,29 @@ class Traits:
         return self.numbers[:, 0]
 
     @cached_property
-    def satiation_weight(self) -> Array:
-        """Logits lost per recent exposure to the topic, `(users,)`."""
-        return self.numbers[:, 1]
-
-    @cached_property
     def expectation(self) -> Array:
         """Click probability that the user takes for granted, `(users,)`."""
-        return self.numbers[:, 2]
+        return self.numbers[:, 1]
 
     @cached_property
     def leave_bias(self) -> Array:
         """Logit of leaving after a request, when content and rested, `(users,)`."""
-        return self.numbers[:, 3]
+        return self.numbers[:, 2]
 
     @cached_property
     def churn_bias(self) -> Array:
         """Logit of never returning after a session, when content, `(users,)`."""
-        return self.numbers[:, 4]
+        return self.numbers[:, 3]
 
     @cached_property
     def return_days(self) -> Array:
         """Median gap between sessions, `(users,)`."""
-        return self.numbers[:, 5]
+        return self.numbers[:, 4]
 
     @cached_property
     def rate(self) -> Array:
-        """Relaxation per day of mood, whims, satiation, and satisfaction with boredom."""
-        return self.numbers[:, 6:10]
+        """Relaxation per day of mood, whims, satiation, satisfaction with boredom, and nothing."""
+        return self.numbers[:, 5:10]
 
     @cached_property
     def pause_fresh(self) -> Array:
@@ -74,7 +69,20 @@ class Traits:
     @cached_property
     def pause_kept(self) -> Array:
         """Share of each column of `DriftingUserState.relaxing` that is left after such a pause."""
-        return self.numbers[:, 11 + self.topics :]
+        return self.numbers[:, 11 + self.topics : -4]
+
+    @cached_property
+    def request_effect(self) -> Array:
+        """What a request without a click adds to satisfaction, boredom and requests, `(users, 3)`.
+
+        It follows from `expectation`.
+        """
+        return self.numbers[:, -4:-1]
+
+    @cached_property
+    def satiation_weight(self) -> Array:
+        """Logits lost per recent exposure to the topic, `(users,)`."""
+        return self.numbers[:, -1]
 
 
 @dataclass(slots=True)
@@ -84,17 +92,16 @@ class DriftingUserState:
     Attributes:
         traits: what does not change.
         session: number of the session, from 0.
-        requests: requests so far in this session.
         core_age: days since the core was last moved.
         persona: number of the persona whose taste the user shares.
         core: lasting taste over item features, `(users, d)`.
-        relaxing: what returns to 0 by itself, side by side: mood, whim by topic, satiation by
-            topic, satisfaction, boredom, `(users, 3 + 2 topics)`. See the properties.
+        relaxing: what moves within a session, side by side: mood, whim by topic, satiation by
+            topic, satisfaction and boredom, all of which return to 0 by themselves, and the
+            requests so far in this session, `(users, 4 + 2 topics)`. See the properties.
     """
 
     traits: Traits
     session: Array
-    requests: Array
     core_age: Array
     persona: Array
     core: Array
@@ -103,7 +110,7 @@ class DriftingUserState:
     @property
     def topics(self) -> int:
         """Number of topics."""
-        return int(self.relaxing.shape[1] - 3) // 2
+        return int(self.relaxing.shape[1] - 4) // 2
 
     @property
     def mood(self) -> Array:
@@ -118,14 +125,19 @@ class DriftingUserState:
     @property
     def satiation(self) -> Array:
         """Recent exposures by topic, `(users, topics)`."""
-        return self.relaxing[:, 1 + self.topics : -2]
+        return self.relaxing[:, 1 + self.topics : -3]
 
     @property
     def satisfaction(self) -> Array:
         """Recent clicks above the user's own expectation, in [-1, 1], `(users,)`."""
-        return self.relaxing[:, -2]
+        return self.relaxing[:, -3]
 
     @property
     def boredom(self) -> Array:
         """Recent share of what was shown that the user was already sated with, `(users,)`."""
+        return self.relaxing[:, -2]
+
+    @property
+    def requests(self) -> Array:
+        """Requests so far in this session, `(users,)`."""
         return self.relaxing[:, -1]

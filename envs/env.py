@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from driftrec.envs.arrays import to_numpy
-from driftrec.envs.observation import Observation, observe
+from driftrec.envs.observation import Observation, observe_alone
 from driftrec.envs.population import Population
 from driftrec.envs.rendering import TrialRecord, draw_text, draw_trial
 from driftrec.envs.rewards import Reward
@@ -79,7 +79,7 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
         self._simulation.reset(user)
         if self.render_mode is not None:
             self._record = TrialRecord.begin(self._simulation)
-        return _first(observe(self._simulation)), {}
+        return observe_alone(self._simulation), {}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Show one slate.
@@ -100,7 +100,7 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
         reward = float(self._batch.reward(simulation)[0])
         terminated = bool(simulation.trials.churned[0])
         truncated = bool(simulation.trials.truncated[0])
-        return _first(observe(simulation)), reward, terminated, truncated, {}
+        return observe_alone(simulation), reward, terminated, truncated, {}
 
     def render(self) -> Any:
         """The trial so far: text for "ansi", an `(height, width, 3)` picture for "rgb_array".
@@ -121,7 +121,3 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
     def privileged(self) -> Any:
         """The hidden state of the user, a batch of one, as a copy: for oracles and pictures."""
         return to_numpy(self._simulation.hidden_state())
-
-
-def _first(observation: Observation) -> Observation:
-    return {key: values[0] for key, values in observation.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from driftrec.envs.arrays import Array, as_float32, namespace
+from driftrec.envs.arrays import Array, as_float32, namespace, sigmoid
 from driftrec.envs.random import Stream
 
 
@@ -48,9 +48,31 @@ class IndependentClicks:
 
     def log_likelihood(self, feedback: Array) -> Array:
         """Sum of the slots' Bernoulli log-probabilities, `(users,)`."""
-        xp = namespace(self.probability)
-        chance = xp.where(feedback > 0, self.probability, 1 - self.probability)
-        return xp.sum(_log(chance), axis=-1)
+        return _of_clicks(self.probability, feedback)
+
+
+@dataclass(frozen=True)
+class LogisticClicks:
+    """As `IndependentClicks`, by logits: probabilities are worked out only if they are asked for.
+
+    Attributes:
+        logits: of a click, `(users, slate)`.
+    """
+
+    logits: Array
+
+    @cached_property
+    def mean(self) -> Array:
+        """Click probabilities, `(users, slate)`."""
+        return sigmoid(self.logits)
+
+    def draw(self, rng: Stream) -> Array:
+        """Clicks as 0. or 1., `(users, slate)`: where the logit exceeds a logistic draw."""
+        return as_float32(rng.logistic(*self.logits.shape) < self.logits)
+
+    def log_likelihood(self, feedback: Array) -> Array:
+        """Sum of the slots' Bernoulli log-probabilities, `(users,)`."""
+        return _of_clicks(self.mean, feedback)
 
 
 @dataclass(frozen=True)
@@ -93,6 +115,13 @@ class MultinomialClick:
         clicked = xp.sum(mean * feedback, axis=-1)
         chance = xp.where(clicks > 0, clicked, 1 - xp.sum(mean, axis=-1))
         return xp.where(clicks > 1, xp.full_like(chance, -float("inf")), _log(chance))
+
+
+def _of_clicks(probability: Array, feedback: Array) -> Array:
+    """Log-probability of clicks that are independent of each other, `(users,)`."""
+    xp = namespace(probability)
+    chance = xp.where(feedback > 0, probability, 1 - probability)
+    return xp.sum(_log(chance), axis=-1)
 
 
 def _log(chance: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from gymnasium import spaces
 
-from driftrec.envs.arrays import Array, as_float32, duplicate, rows_where, to_numpy
+from driftrec.envs.arrays import Array, as_float32, duplicate, rows_of, rows_where, to_numpy
 from driftrec.envs.simulation import Simulation
 
 Observation: TypeAlias = dict[str, Array]
@@ -19,7 +19,10 @@ LONGEST_LOG_ELAPSED = 40.0
 _DAY_AND_ONE = (np.array(86400, np.float32), np.array(1, np.float32))
 """Seconds in a day, and 1, as numpy reckons with them fastest."""
 
-KEYS = ("slate", "feedback", "new_user", "new_session", "log_elapsed", "position")
+NUMBERS = ("new_user", "new_session", "log_elapsed", "position")
+"""What is one number a user."""
+
+KEYS = ("slate", "feedback", *NUMBERS)
 
 
 def observation_space(simulation: Simulation) -> spaces.Dict:
@@ -61,29 +64,49 @@ def observation_space(simulation: Simulation) -> spaces.Dict:
 
 def observe(simulation: Simulation) -> Observation:
     """The observations of a batch of users, before their next request, in arrays of their own."""
+    observation = _history(simulation)
+    for key in NUMBERS:
+        observation[key] = observation[key][:, None]
+    if simulation.anyone_new:
+        begin(observation, rows_where(simulation.trials.request == 0))
+    return observation
+
+
+def observe_alone(simulation: Simulation) -> Observation:
+    """The observation of the only user of a batch of one: the first row of `observe`."""
+    if simulation.anyone_new:
+        return {key: values[0] for key, values in observe(simulation).items()}
+    # A number of each of one user is a row already.
+    observation = _history(simulation)
+    observation["slate"] = observation["slate"][0]
+    observation["feedback"] = observation["feedback"][0]
+    return observation
+
+
+def _history(simulation: Simulation) -> Observation:
+    """The observations as if all users had been shown something; numbers are `(users,)`."""
     xp, trials, table = simulation.xp, simulation.trials, simulation.catalogue.table
     day, one = _DAY_AND_ONE if xp is np else (86400.0, 1.0)
-    position = as_float32(trials.position)[:, None]
-    observation = {
+    position = as_float32(trials.position)
+    return {
         "slate": table.take(trials.items, axis=0) if xp is np else table[trials.items],
         "feedback": duplicate(trials.feedback),
-        "new_user": xp.zeros((simulation.users, 1), dtype=xp.float32, device=simulation.device),
+        "new_user": xp.zeros(simulation.users, dtype=xp.float32, device=simulation.device),
         "new_session": as_float32(position < one),
-        "log_elapsed": xp.log1p(trials.elapsed * day)[:, None],
+        "log_elapsed": xp.log1p(trials.elapsed * day),
         "position": position,
     }
-    if simulation.anyone_new:
-        begin(observation, rows_where(trials.request == 0))
-    return observation
 
 
 def begin(observation: Observation, rows: Array) -> None:
     """Overwrite some rows of a batch of observations by the first observation of a trial."""
     for key, values in observation.items():
-        values[rows] = 1 if key in ("new_user", "new_session") else 0
+        # Numpy writes to rows of one axis in half the time.
+        cells = values[:, 0] if key in NUMBERS else values
+        cells[rows] = 1 if key in ("new_user", "new_session") else 0
 
 
 def separate(observation: Observation, rows: Array) -> list[Observation]:
     """Some rows of a batch of observations, as observations of one user each."""
-    columns = [observation[key][rows] for key in KEYS]
+    columns = [rows_of(observation[key], rows) for key in KEYS]
     return [dict(zip(KEYS, values)) for values in zip(*columns)]  # noqa: B905

@@ -27,6 +27,8 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # Arrays of no axes: with them numpy computes in half the time that it takes with scalars.
 _TO_24_BITS = np.array(8, np.uint32)
 _PER_24_BITS = np.array(2**-24, np.float32)
+_HALF_A_CELL = np.array(2**-25, np.float32)
+_ONE = np.array(1, np.float32)
 _SHIFTS = tuple(np.array(bits, np.uint64) for bits in (30, 27, 31))
 _FACTORS = tuple(np.array(x, np.uint64) for x in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
@@ -51,6 +53,7 @@ class Stream:
         bits = np.random.SFC64(seed)
         self._normal = _Queue(bits, normals_of, 4, xp)
         self._uniform = _Queue(bits, uniforms_of, 2, xp)
+        self._logistic = _Queue(bits, logistics_of, 2, xp)
 
     def normal(self, *shape: int) -> Array:
         """Standard normal draws of the given shape, by numpy as `normals_of` says."""
@@ -67,6 +70,15 @@ class Stream:
 
             return torch.rand(shape, generator=self._torch, device=self._device)
         return self._uniform.take(shape)
+
+    def logistic(self, *shape: int) -> Array:
+        """Standard logistic draws: the logits of what `uniform` would have drawn."""
+        if self._on_gpu:
+            import torch
+
+            uniform = torch.rand(shape, generator=self._torch, device=self._device)
+            return torch.logit(uniform, eps=2**-25)
+        return self._logistic.take(shape)
 
 
 class _Queue:
@@ -96,14 +108,27 @@ class _Queue:
         arrays = max(1, min(AHEAD, BLOCK // max(size, 1)))
         words = self._bits.random_raw(-(-arrays * size // self._draws_per_word))
         draws = self._transform(words)[: arrays * size].reshape(arrays, *shape[::-1])
-        ready = draws[::-1].transpose(0, *range(len(shape), 0, -1))
+        ready = [array.T for array in draws[::-1]]
         self._shape = shape
-        self._ready = list(ready) if self._xp is np else [self._xp.asarray(x) for x in ready]
+        self._ready = ready if self._xp is np else [self._xp.asarray(array) for array in ready]
 
 
 def uniforms_of(words: np.ndarray) -> np.ndarray:
     """Two uniforms on [0, 1) of each 64-bit word, float32 with 24 random bits, last axis twice."""
     return (words.view(np.uint32) >> _TO_24_BITS).astype(np.float32) * _PER_24_BITS
+
+
+def logistics_of(words: np.ndarray) -> np.ndarray:
+    """Two standard logistic draws of each 64-bit word, float32: the logits of `uniforms_of`.
+
+    A uniform draw stands for its cell, of width 2^-24, and the logit is that of its middle: it is
+    always finite, 17.3 at most.
+    """
+    uniform = uniforms_of(words)
+    odds = uniform + _HALF_A_CELL
+    odds /= _ONE - uniform - _HALF_A_CELL
+    logits: np.ndarray = np.log(odds)
+    return logits
 
 
 def normals_of(words: np.ndarray) -> np.ndarray:
@@ -114,7 +139,8 @@ def normals_of(words: np.ndarray) -> np.ndarray:
     Numpy's own sampler is exact further out and takes five times as long, which would make it the
     largest cost of a step.
     """
-    return _quantiles().take(words.view(np.uint16))
+    # No index of 16 bits lies outside of the table: to wrap around is quicker than to check.
+    return _quantiles().take(words.view(np.uint16), mode="wrap")
 
 
 @cache
@@ -166,11 +192,12 @@ def keyed_words(keys: np.ndarray, count: int) -> np.ndarray:
         keys: integers, shape `(users,)`.
         count: words for each key.
     """
-    bits = np.asarray(keys).astype(np.uint64)[:, None] + _steps(count)
-    bits = (bits ^ (bits >> _SHIFTS[0])) * _FACTORS[0]
-    bits = (bits ^ (bits >> _SHIFTS[1])) * _FACTORS[1]
-    words: np.ndarray = bits ^ (bits >> _SHIFTS[2])
-    return words
+    bits: np.ndarray = np.asarray(keys).astype(np.uint64)[:, None] + _steps(count)
+    for shift, factor in zip(_SHIFTS, _FACTORS, strict=False):
+        bits ^= bits >> shift
+        bits *= factor
+    bits ^= bits >> _SHIFTS[2]
+    return bits
 
 
 def keyed_uniform(keys: np.ndarray, count: int) -> np.ndarray:

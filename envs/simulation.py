@@ -16,7 +16,7 @@ from driftrec.envs.arrays import (
     take,
     to_library,
 )
-from driftrec.envs.feedback import IndependentClicks, MultinomialClick
+from driftrec.envs.feedback import IndependentClicks, LogisticClicks, MultinomialClick
 from driftrec.envs.population import Split
 from driftrec.envs.random import RandomStreams
 from driftrec.envs.user_model import ReturnGap
@@ -119,6 +119,7 @@ class Simulation:
             users, self.model.seconds_per_request / 86400, dtype=self.xp.float32, device=device
         )
         # Numpy takes twice as long to add a Python number as to add an array of no axes.
+        self._never = self.xp.asarray(float("inf"), dtype=self.xp.float32, device=device)
         self._one = self.xp.asarray(1, dtype=self.xp.int32, device=device)
         self._last = self.xp.asarray(max_requests, dtype=self.xp.int32, device=device)
         rows = self.xp.arange(users, dtype=self.xp.int64, device=device)
@@ -139,7 +140,7 @@ class Simulation:
     def reset_rows(self, mask: Array) -> None:
         """Replace the users of the masked rows, `(users,)` booleans, by new ones."""
         rows = rows_where(mask)
-        put(self.state, rows, self._next_users(int(rows.shape[0])))
+        put(self.state, rows, *self._next_users(int(rows.shape[0])))
         # These two may belong to others: the usual pause, or what a user model drew.
         self.trials.elapsed = duplicate(self.trials.elapsed)
         self.trials.feedback = duplicate(self.trials.feedback)
@@ -190,7 +191,7 @@ class Simulation:
             rows = rows_where(self.over)
             self._cells[cells[rows]] = repeats[rows]
         self.trials = trials
-        self.over = trials.churned | trials.truncated
+        self.over = trials.over
         self.anyone_over = bool(self.xp.count_nonzero(self.over))
         self.anyone_new = False
 
@@ -217,9 +218,9 @@ class Simulation:
         xp = self.xp
         chance = self.streams.visits.uniform(self.users, 2)
         left = chance[:, 0] < self._leave(state)
-        if not xp.count_nonzero(left):
-            return left, left, self._pause
         rows = rows_where(left)
+        if not rows.shape[0]:
+            return left, left, self._pause
         law = self.model.return_after(state)
         law = ReturnGap(rows_of(law.never, rows), rows_of(law.median, rows), law.shape)
         gap = law.draw(rows_of(chance[:, 1], rows))
@@ -227,11 +228,11 @@ class Simulation:
             raise UserModelError(
                 f"{self._name}.return_after must give gaps of 0 days or more, got NaN or less"
             )
-        elapsed = duplicate(self._pause)
-        elapsed[rows] = as_float32(gap)
-        gone = elapsed == float("inf")
-        if xp.count_nonzero(gone):
-            elapsed[gone] = 0
+        elapsed, gone = duplicate(self._pause), xp.zeros_like(left)
+        elapsed[rows] = gap = as_float32(gap)
+        lost = rows[gap == self._never]
+        if lost.shape[0]:
+            elapsed[lost], gone[lost] = 0, True
         return left, gone, elapsed
 
     def _leave(self, state: Any) -> Array:
@@ -250,7 +251,7 @@ class Simulation:
             self._check_array("respond(...).draw", feedback, (self.users, self.slate))
         if not self.model.verified:
             # A click is 0 or 1 whatever its chance, so there the chance is looked at.
-            clicks = isinstance(answer, IndependentClicks | MultinomialClick)
+            clicks = isinstance(answer, IndependentClicks | LogisticClicks | MultinomialClick)
             numbers = answer.mean if clicks else feedback
             if self.xp.count_nonzero(self.xp.isfinite(numbers)) != self.users * self.slate:
                 raise UserModelError(f"{self._name}.respond must give finite feedback, got NaN")
@@ -273,14 +274,14 @@ class Simulation:
         trials.feedback[rows] = 0
         trials.returned[rows] = False
 
-    def _next_users(self, users: int) -> Any:
-        """New users from a queue: to draw many at a time costs little more than to draw one."""
+    def _next_users(self, users: int) -> tuple[Any, slice]:
+        """New users, a part of a queue: to draw many at a time costs little more than one."""
         last = self._called + users
         if last > self._queue:
             self._queue = max(users, min(self.users, AHEAD))
             self._waiting, last = self._new_users(self._queue), users
         self._called = last
-        return take(self._waiting, slice(last - users, last))
+        return self._waiting, slice(last - users, last)
 
     def _new_users(self, users: int) -> Any:
         state = self.model.sample(users, self.streams.users)

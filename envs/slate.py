@@ -24,8 +24,26 @@ class SlateEnv(RecommendationEnv):
     less a slot down the slate.
 
     Action space:
-        `MultiDiscrete([500] * 5)`: the items to show, top first. A slate with an item twice is
-        an error: sample with `action_masks`, or without replacement.
+        `SlateSpace(500, 5)`, a `MultiDiscrete([500] * 5)` whose samples show no item twice: the
+        items to show, top first. A slate with an item twice is an error.
+
+        Agents that draw each slot by itself, such as PPO of Stable-Baselines3, choose such slates
+        now and then. For them, wrap the environment by what is to be shown instead, for example
+        the next item that the slate does not hold:
+
+        >>> import gymnasium, numpy
+        >>> import driftrec.envs
+        >>> def distinct(slate):
+        ...     slate = list(slate)
+        ...     for slot in range(1, len(slate)):
+        ...         while slate[slot] in slate[:slot]:
+        ...             slate[slot] = (slate[slot] + 1) % 500
+        ...     return numpy.array(slate)
+        >>> env = gymnasium.make("DriftRec/Slate-v0")
+        >>> any_slate = gymnasium.spaces.MultiDiscrete([500] * 5)
+        >>> env = gymnasium.wrappers.TransformAction(env, distinct, any_slate)
+        >>> observation, info = env.reset(seed=0)
+        >>> observation, *_ = env.step(numpy.array([7, 7, 8, 499, 499]))
 
     Observation space:
         As `FeedEnv`, with `slate` (5, 19) and `feedback` (5,).

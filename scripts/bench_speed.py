@@ -1,8 +1,9 @@
 r"""Measure how fast the environments step and how fast agents train on them.
 
-All rates are per second of CPU time of one thread, on the full default user, with random slates
-that were drawn beforehand, resets included. Each is the best of several repeats: other processes
-can only make a repeat slower.
+Rates of environments are per second of CPU time of one thread, on the full default user, with
+random slates that were drawn beforehand, resets included. Each is the best of several repeats:
+other processes can only make a repeat slower. Rates of training are per second that passes, since
+training may use several cores: measure them on a machine that does nothing else.
 
 Examples:
     python scripts/bench_speed.py
@@ -44,9 +45,11 @@ class BenchSpeed:
     repeats: int = 30
     """Repeats of each measurement, of which the fastest counts."""
     training: bool = True
-    """Whether to train agents of Stable-Baselines3 for a while, too."""
+    """Whether to train RL² and agents of Stable-Baselines3 for a while, too."""
     training_steps: int = 8192
-    """Environment steps that an agent trains for."""
+    """Environment steps that an agent of Stable-Baselines3 trains for."""
+    training_iterations: int = 2
+    """Iterations of RL² that are timed."""
     out: Path | None = None
     """JSON file for the numbers; none without it."""
 
@@ -75,8 +78,8 @@ class Measurement:
 def main() -> None:
     """Measure, show a table as the numbers come, and write them."""
     options = tyro.cli(BenchSpeed, description=__doc__)
-    if options.repeats < 1 or options.training_steps < 1:
-        raise ValueError("repeats and training_steps must be at least 1")
+    if min(options.repeats, options.training_steps, options.training_iterations) < 1:
+        raise ValueError("repeats, training_steps and training_iterations must be at least 1")
     torch.set_num_threads(1)
     found = []
     for measurement in measurements(options):
@@ -102,7 +105,7 @@ def measurements(options: BenchSpeed) -> Iterator[Measurement]:
     for users in (1, 1024, 4096):
         steps = vector("Feed", users, repeats, array_library="torch")
         yield rate("gym.make_vec Feed, torch", users, steps)
-    large = {users: vector("Feed", users, max(2, repeats // 10)) for users in (25_000, 100_000)}
+    large = {users: vector("Feed", users, max(2, repeats // 4)) for users in (25_000, 100_000)}
     for users, steps in large.items():
         yield rate("gym.make_vec Feed", users, steps)
     ratio = large[25_000] / large[100_000]
@@ -113,12 +116,21 @@ def measurements(options: BenchSpeed) -> Iterator[Measurement]:
     yield Measurement("memory of a user, held", 8192, held, "bytes", "< 2048", held < 2048)
     yield Measurement("memory of a user, at the peak of a step", 8192, peak, "bytes")
     if options.training:
-        yield rate("SB3 PPO (MLP), training", 8, train_ppo(options.training_steps))
-        yield rate("sb3-contrib RecurrentPPO, training", 8, train_recurrent(options.training_steps))
+        yield from training(options)
+
+
+def training(options: BenchSpeed) -> Iterator[Measurement]:
+    """Environment steps per second that passes while agents train."""
+    users, steps = 1024, options.training_steps
+    taken = train_rl2(users, options.training_iterations)
+    yield rate("RL² (GRU 64), training, two cores, per second", users, taken, goal=30e3)
+    yield rate("SB3 PPO (MLP), training, one core, per second", 8, train_ppo(steps))
+    taken = train_recurrent(steps)
+    yield rate("sb3-contrib RecurrentPPO, training, one core, per second", 8, taken)
 
 
 def rate(what: str, users: int, steps: float, goal: float | None = None) -> Measurement:
-    """User-steps per CPU-second, with what they should reach."""
+    """User-steps per second, of CPU time if `what` says no more, with what they should reach."""
     if goal is None:
         return Measurement(what, users, steps, "steps/s")
     return Measurement(what, users, steps, "steps/s", f">= {readable(goal)}", steps >= goal)
@@ -182,8 +194,26 @@ def traced(users: int) -> tuple[int, int]:
     return held, peak
 
 
+def train_rl2(users: int, iterations: int) -> float:
+    """Environment steps per second of RL² while it trains with two processes.
+
+    The first iteration, in which the processes start, and the last, at which the policy is
+    validated, are left out.
+    """
+    from driftrec.envs import feed_population
+    from driftrec.meta import RL2, RL2Config
+
+    population, times = feed_population(), []
+    config = RL2Config(
+        iterations=iterations + 2, users=users, hidden=64, workers=2, validate_every=iterations + 2,
+        validation_users=2,
+    )  # fmt: skip
+    RL2(config).fit(population, progress=lambda *_: times.append(time.perf_counter()))
+    return users * population.max_requests * iterations / (times[-2] - times[0])
+
+
 def train_ppo(steps: int) -> float:
-    """Environment steps per CPU-second of Stable-Baselines3's PPO while it trains."""
+    """Environment steps per second of Stable-Baselines3's PPO while it trains."""
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
 
@@ -192,7 +222,7 @@ def train_ppo(steps: int) -> float:
 
 
 def train_recurrent(steps: int) -> float:
-    """Environment steps per CPU-second of sb3-contrib's RecurrentPPO while it trains."""
+    """Environment steps per second of sb3-contrib's RecurrentPPO while it trains."""
     from sb3_contrib import RecurrentPPO
     from stable_baselines3.common.env_util import make_vec_env
 
@@ -202,10 +232,10 @@ def train_recurrent(steps: int) -> float:
 
 
 def trained(agent: Any, steps: int) -> float:
-    """Environment steps per CPU-second of an agent's `learn`."""
-    begin = time.process_time()
+    """Environment steps per second of an agent's `learn`."""
+    begin = time.perf_counter()
     agent.learn(steps)
-    return float(agent.num_timesteps) / (time.process_time() - begin)
+    return float(agent.num_timesteps) / (time.perf_counter() - begin)
 
 
 def fastest(go: Callable[[], None], repeats: int) -> float:
@@ -247,7 +277,7 @@ def shown(measurement: Measurement) -> str:
 
 def table(found: list[Measurement]) -> Table:
     """All numbers beside their goals."""
-    result = Table(title="Speed, per CPU-second of one thread")
+    result = Table(title="Speed, per CPU-second of one thread; training, per second that passes")
     for name in ("what", "users", "measured", "goal", ""):
         result.add_column(name, justify="left" if name == "what" else "right")
     marks = {True: "met", False: "not met", None: ""}

@@ -78,11 +78,12 @@ def test_mood_and_whims_are_ornstein_uhlenbeck_over_any_gap(days):
 def test_users_relax_at_their_own_rates_with_the_given_median():
     model = DriftingUser(spread=0.5)
     state = sampled(model, 40_000)
-    rates = np.log(state.traits.rate.astype(np.float64))
+    rates = np.log(state.traits.rate[:, :3].astype(np.float64))
     for column, median in enumerate([24 / 3.0, 1440 / 10.0, 24 / 12.0]):
         assert np.median(rates[:, column]) == pytest.approx(math.log(median), abs=0.02)
         assert rates[:, column].std() == pytest.approx(0.5, rel=0.03)
     assert np.all(state.traits.rate[:, 3] == np.float32(1 / model.memory_days))
+    assert not state.traits.rate[:, 4].any()
     expected = np.exp(-np.float32(PAUSE) * state.traits.rate)
     np.testing.assert_allclose(state.traits.pause_kept[:, 0], expected[:, 0], rtol=1e-6)
     np.testing.assert_allclose(state.traits.pause_kept[:, 1], expected[:, 1], rtol=1e-6)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from driftrec.envs import IndependentClicks, MultinomialClick, Stream
 from driftrec.envs.arrays import sigmoid
+from driftrec.envs.feedback import LogisticClicks
 
 LOGITS = st.lists(st.floats(-12, 12, width=32), min_size=1, max_size=5)
 
@@ -19,11 +20,12 @@ def stream(seed: int = 0) -> Stream:
 def laws(logits: np.ndarray) -> dict:
     return {
         "independent": IndependentClicks(sigmoid(logits)),
+        "logistic": LogisticClicks(logits),
         "multinomial": MultinomialClick(logits),
     }
 
 
-@given(LOGITS, st.sampled_from(["independent", "multinomial"]))
+@given(LOGITS, st.sampled_from(["independent", "logistic", "multinomial"]))
 def test_the_likelihood_sums_to_one_and_gives_back_the_mean(logits, kind):
     size = len(logits)
     outcomes = np.array(list(itertools.product((0, 1), repeat=size)), np.float32)
@@ -33,7 +35,7 @@ def test_the_likelihood_sums_to_one_and_gives_back_the_mean(logits, kind):
     np.testing.assert_allclose(chance @ outcomes, law.mean[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["independent", "multinomial"])
+@pytest.mark.parametrize("kind", ["independent", "logistic", "multinomial"])
 def test_clicks_come_as_often_as_they_should(kind):
     logits = np.array([-2.0, 0.3, 1.0], np.float32)
     users = 200_000
@@ -42,6 +44,7 @@ def test_clicks_come_as_often_as_they_should(kind):
     weights = np.exp(logits.astype(np.float64))
     expected = {
         "independent": weights / (1 + weights),
+        "logistic": weights / (1 + weights),
         "multinomial": weights / (1 + weights.sum()),
     }[kind]
     assert set(np.unique(clicks)) == {0.0, 1.0}
@@ -57,6 +60,17 @@ def test_independent_clicks_are_uncorrelated_and_multinomial_ones_exclude_each_o
     assert MultinomialClick(logits).draw(stream()).sum(1).max() == 1
 
 
+def test_clicks_by_logits_are_those_by_their_probabilities():
+    """But for draws within rounding of the probability, of which there are one in millions."""
+    logits = np.random.default_rng(0).normal(scale=3, size=(50_000, 2)).astype(np.float32)
+    by_logit, by_probability = LogisticClicks(logits), IndependentClicks(sigmoid(logits))
+    clicks = by_logit.draw(stream())
+    np.testing.assert_array_equal(clicks, by_probability.draw(stream()))
+    np.testing.assert_array_equal(
+        by_logit.log_likelihood(clicks), by_probability.log_likelihood(clicks)
+    )
+
+
 def test_two_clicks_are_impossible_under_the_multinomial():
     law = MultinomialClick(np.zeros((1, 3), np.float32))
     assert law.log_likelihood(np.array([[1, 1, 0]], np.float32))[0] == -math.inf
@@ -68,6 +82,13 @@ def test_what_is_certain_has_likelihood_one_and_what_is_impossible_none():
     assert law.draw(stream()).ravel().tolist() == [0, 1]
     assert law.log_likelihood(np.array([[0.0], [1.0]])).tolist() == [0, 0]
     assert law.log_likelihood(np.array([[1.0], [0.0]])).tolist() == [-math.inf, -math.inf]
+
+
+def test_logits_may_be_infinite():
+    law = LogisticClicks(np.array([[-math.inf, math.inf, -300, 300]], np.float32))
+    np.testing.assert_array_equal(law.mean, [[0, 1, 0, 1]])
+    for seed in range(20):
+        assert law.draw(stream(seed)).tolist() == [[0, 1, 0, 1]]
 
 
 def test_multinomial_logits_may_be_huge():

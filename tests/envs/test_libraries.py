@@ -105,3 +105,4 @@ def test_torch_draws_on_the_cpu_are_those_of_numpy():
     for shape in ((5,), (5, 2), (700, 3)):
         np.testing.assert_array_equal(one.drift.normal(*shape), two.drift.normal(*shape).numpy())
         np.testing.assert_array_equal(one.visits.uniform(*shape), two.visits.uniform(*shape))
+        np.testing.assert_array_equal(one.response.logistic(*shape), two.response.logistic(*shape))

@@ -6,7 +6,7 @@ import pytest
 
 from driftrec.envs import RandomStreams, Simulation, Stream, feed_population
 from driftrec.envs.arrays import leaves, take
-from driftrec.envs.random import keyed_normal, keyed_uniform, keyed_words, normals_of
+from driftrec.envs.random import keyed_normal, keyed_uniform, keyed_words, logistics_of, normals_of
 
 STREAMS = ("response", "drift", "visits")
 SPLIT = feed_population().split("train")
@@ -35,7 +35,7 @@ def test_streams_of_one_seed_are_uncorrelated():
     assert np.abs(correlation).max() < 5 / math.sqrt(size)
 
 
-@pytest.mark.parametrize("kind", ["normal", "uniform"])
+@pytest.mark.parametrize("kind", ["normal", "uniform", "logistic"])
 def test_what_is_drawn_ahead_is_what_would_have_been_drawn(kind):
     one_by_one, at_once = getattr(stream(5), kind), getattr(stream(5), kind)
     singles = np.concatenate([one_by_one(1) for _ in range(64)])
@@ -73,11 +73,26 @@ def test_uniforms_are_multiples_of_two_to_the_minus_24_below_1():
     assert draws.var() == pytest.approx(1 / 12, abs=1e-3)
 
 
+def test_logistic_draws_are_the_logits_of_the_uniform_ones():
+    """Beside the middle of the cell, of width 2^-24, that a uniform draw stands for."""
+    uniform, logistic = stream(3).uniform(50_000, 2), stream(3).logistic(50_000, 2)
+    middle = uniform.astype(np.float64) + 2**-25
+    assert logistic.dtype == np.float32
+    np.testing.assert_allclose(logistic, np.log(middle / (1 - middle)), rtol=1e-6, atol=2e-7)
+
+
+def test_logistic_draws_are_finite_and_symmetric_at_the_ends():
+    low, high = np.zeros(1, np.uint64), np.full(1, 2**64 - 1, np.uint64)
+    ends = np.concatenate([logistics_of(low), logistics_of(high)])
+    np.testing.assert_allclose(ends, np.log(2.0**25 - 1) * np.array([-1, -1, 1, 1]), rtol=1e-6)
+
+
 def test_draws_have_the_shape_asked_for_whatever_was_asked_before():
     one = stream(4)
     for shape in ((3,), (3, 2), (2, 3), (0, 4), (1, 1), (5000, 3), (3,)):
         assert one.normal(*shape).shape == shape
         assert one.uniform(*shape).shape == shape
+        assert one.logistic(*shape).shape == shape
 
 
 def test_keyed_words_are_those_of_splitmix64():

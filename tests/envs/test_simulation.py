@@ -20,6 +20,7 @@ from driftrec.envs import (
     slate_population,
 )
 from driftrec.envs.arrays import duplicate, leaves, take
+from driftrec.envs.feedback import LogisticClicks
 from driftrec.envs.observation import KEYS, observation_space, observe
 from driftrec.envs.simulation import Trials
 
@@ -348,6 +349,7 @@ def test_who_is_lost_at_the_last_request_is_lost_and_not_truncated():
         (lambda shape: Given(np.full(shape, np.nan)), "respond must give finite feedback, got NaN"),
         (lambda shape: Given(np.full(shape, np.inf)), "respond must give finite feedback"),
         (lambda shape: IndependentClicks(np.full(shape, np.nan)), "respond must give finite"),
+        (lambda shape: LogisticClicks(np.full(shape, np.nan)), "respond must give finite"),
         (lambda shape: MultinomialClick(np.full(shape, np.nan)), "respond must give finite"),
         (
             lambda shape: Given(np.zeros(shape[0])),
