@@ -24,8 +24,8 @@ class RL2Config:
     learning_rate: float = 3e-3
     """Adam's step size at the start."""
     own_rate: float = 0.02
-    """Share of the step size for what the policy adds to its belief. It learns from rewards, far
-    noisier than the belief's labels; where the reward is not clicks it has more to learn: 0.3."""
+    """Share of the step size for what the policy adds to its belief, which learns from rewards, far
+    noisier than the belief's labels."""
     schedule: ScheduleName = "linear"
     """How the learning rate goes on: constant, linear, inverse-time, cosine or adaptive (on KL)."""
     target_kl: float = 0.01
