@@ -101,11 +101,14 @@ class RL2Policy:
         logits = self.network.queries(known[0]) @ self.table.T
         slate = self.network.shape.slate
         if self.unseen_only:
-            logits -= 1e9 * torch.from_numpy(state.shown)
+            shown = torch.from_numpy(state.shown) > 0
+            # As in training: where too few are left for a slate of new items, all can be shown.
+            enough = (~shown).sum(1, keepdim=True) >= slate
+            logits.masked_fill_(shown & enough, -torch.inf)
         chosen = best_slate(logits, slate) if self.greedy else sample_slate(logits, slate, self.rng)
-        shown = state.shown.copy()
-        np.put_along_axis(shown, chosen.numpy(), 1, axis=1)
-        new = RL2State(memory.numpy(), state.request + 1, recent.numpy(), shown)
+        now_shown = state.shown.copy()
+        np.put_along_axis(now_shown, chosen.numpy(), 1, axis=1)
+        new = RL2State(memory.numpy(), state.request + 1, recent.numpy(), now_shown)
         return chosen.numpy(), new
 
     def save(self, path: str | Path) -> None:

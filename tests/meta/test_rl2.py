@@ -147,6 +147,16 @@ def test_batch_of_one_equals_the_row_of_a_batch_and_no_item_is_shown_twice():
         assert len({int(slate[user, 0]) for slate in shown}) == 6
 
 
+def test_when_all_items_were_shown_the_best_are_shown_again():
+    population = small_population(max_requests=40)
+    policy = RL2(replace(SMALL, iterations=1)).fit(population)
+    slates, _ = play(policy, population, 20)
+    for user in range(20):
+        assert len(set(slates[:30, user, 0])) == 30
+    quality = population.catalogue.quality
+    assert quality[slates[30:, :, 0]].mean() > quality.mean() + quality.std()
+
+
 def test_patience_stops_early_and_keeps_the_best(tmp_path):
     config = replace(SMALL, iterations=50, validate_every=1, patience=2)
     policy = RL2(config).fit(small_population(), tmp_path)

@@ -19,7 +19,8 @@ from driftrec.envs.rendering import TrialRecord
 from driftrec.envs.testing import check_user_model
 
 PACKAGE = Path(__file__).parent / "tides"
-GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "own-users.md"
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "guide" / "own-users.md"
 USE = """
 import json, sys
 import gymnasium
@@ -99,6 +100,36 @@ def test_an_installed_package_is_found_by_name_and_its_users_run(
     assert 0.2 < seen["rate"] < 0.7
     assert seen["ends"] > 16
     assert seen["strengths"] == [2.0, 0.0]
+
+
+LEARNT = """
+import sys
+import numpy as np
+from driftrec.agents import POLICIES, evaluate
+from driftrec.envs import make_population
+from driftrec.meta import load
+
+population, policy = make_population("tides"), load(sys.argv[1])
+rates = [
+    found.feedback.sum(1) / found.active.sum(1)
+    for found in (
+        evaluate(make, population, users=300)
+        for make in (lambda env: policy.on(env.simulation.catalogue), POLICIES["random"])
+    )
+]
+gain = rates[0] - rates[1]
+print(gain.mean() / (gain.std() / len(gain) ** 0.5))
+"""
+
+
+def test_the_training_script_learns_to_please_its_users(installed: Path, tmp_path: Path) -> None:
+    run(
+        str(ROOT / "scripts" / "train.py"), "--population", "tides", "--out", "learnt",
+        "--rl2.iterations", "5", "--rl2.users", "128", "--rl2.hidden", "32",
+        "--rl2.validation-users", "50", cwd=tmp_path, path=installed,
+    )  # fmt: skip
+    standard_errors = float(run("-c", LEARNT, "learnt", cwd=tmp_path, path=installed))
+    assert standard_errors > 4
 
 
 def test_the_guide_runs_as_it_is_written(installed: Path, tmp_path: Path) -> None:
