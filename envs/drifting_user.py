@@ -267,10 +267,8 @@ class DriftingUser(UserModel):
         features have norm about one and cores have norm about sqrt(d).
         """
         if share.shape[1] == 1:
-            moved = size * slate.features[:, 0]
-            moved -= core
-            moved *= share
-            moved += core
+            moved = (size * share) * slate.features[:, 0]
+            moved += (1 - share) * core
             return moved
         return core + (share[:, :, None] * (size * slate.features - core[:, None])).sum(1)
 

@@ -109,4 +109,17 @@ def begin(observation: Observation, rows: Array) -> None:
 def separate(observation: Observation, rows: Array) -> list[Observation]:
     """Some rows of a batch of observations, as observations of one user each."""
     columns = [rows_of(observation[key], rows) for key in KEYS]
-    return [dict(zip(KEYS, values)) for values in zip(*columns)]  # noqa: B905
+    # Written out, since this takes a third of the time of dict(zip(...)).
+    return [
+        {
+            "slate": slate,
+            "feedback": feedback,
+            "new_user": new_user,
+            "new_session": new_session,
+            "log_elapsed": log_elapsed,
+            "position": position,
+        }
+        for slate, feedback, new_user, new_session, log_elapsed, position in zip(
+            *columns, strict=True
+        )
+    ]

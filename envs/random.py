@@ -20,7 +20,7 @@ from driftrec.envs.arrays import Array
 AHEAD = 64
 """Most requests for draws that are met ahead."""
 
-BLOCK = 2048
+BLOCK = 8192
 """Most draws that are made ahead."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -198,16 +198,6 @@ def keyed_words(keys: np.ndarray, count: int) -> np.ndarray:
         bits *= factor
     bits ^= bits >> _SHIFTS[2]
     return bits
-
-
-def keyed_uniform(keys: np.ndarray, count: int) -> np.ndarray:
-    """`count` uniforms on [0, 1) for each key, see `keyed_words`, `(users, count)`."""
-    return uniforms_of(keyed_words(keys, (count + 1) // 2))[:, :count]
-
-
-def keyed_normal(keys: np.ndarray, count: int) -> np.ndarray:
-    """`count` standard normals for each key, see `keyed_words`, `(users, count)`."""
-    return normals_of(keyed_words(keys, (count + 3) // 4))[:, :count]
 
 
 @cache

@@ -207,7 +207,7 @@ class Simulation:
         if gone is not left:
             returned = left ^ gone
             session = session + returned
-            position[left] = 0
+            position[rows_where(left)] = 0
             truncated = truncated & ~gone
         return Trials(
             items, feedback, request, position, session, day, elapsed, returned, gone, truncated
@@ -228,11 +228,11 @@ class Simulation:
             raise UserModelError(
                 f"{self._name}.return_after must give gaps of 0 days or more, got NaN or less"
             )
-        elapsed, gone = duplicate(self._pause), xp.zeros_like(left)
-        elapsed[rows] = gap = as_float32(gap)
-        lost = rows[gap == self._never]
-        if lost.shape[0]:
-            elapsed[lost], gone[lost] = 0, True
+        elapsed = duplicate(self._pause)
+        elapsed[rows] = as_float32(gap)
+        gone = elapsed == self._never
+        if xp.count_nonzero(gone):
+            elapsed[gone] = 0
         return left, gone, elapsed
 
     def _leave(self, state: Any) -> Array:
