@@ -54,7 +54,7 @@ class Relaxation:
         """
         xp, columns = namespace(rate), like(rate, self.columns)
         decay = -days * rate
-        twice = 2 * decay[:, :2]
-        gained = like(rate, self.sd) * xp.sqrt(-xp.expm1(twice))
+        by_chance = decay[:, :2]
+        gained = like(rate, self.sd) * xp.sqrt(-xp.expm1(by_chance + by_chance))
         fresh = columns_of(gained, columns[: self.transient])
         return fresh, columns_of(xp.exp(decay), columns)
