@@ -144,7 +144,7 @@ class Simulation:
         # These two may belong to others: the usual pause, or what a user model drew.
         self.trials.elapsed = duplicate(self.trials.elapsed)
         self.trials.feedback = duplicate(self.trials.feedback)
-        for name in Trials.__slots__[1:]:  # The items mean nothing without a request.
+        for name in Trials.__slots__:
             getattr(self.trials, name)[rows] = 0
         self.shown[rows] = 0
         self.over = self.over & ~mask
