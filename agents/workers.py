@@ -33,6 +33,11 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
     pool = ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_parent)
     try:
         yield pool
+    except BaseException:
+        # What they are at is of no more use, and could take minutes.
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
         for name, value in before.items():

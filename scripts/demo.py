@@ -1,7 +1,7 @@
 """From a real log to agents that adapt: fit users, meta-train RL², compare on users never met.
 
 Fits a population of drifting users to the KuaiRand log that ships with driftrec, trains RL² with
-three seeds on its training users, and shows click-through and retention on test users, whose
+four seeds on its training users, and shows click-through and retention on test users, whose
 parameters come from people of the log that no training user was fitted on. Results and plots go
 to runs/demo. What is done is kept: a demo that was interrupted goes on where it was.
 
@@ -13,6 +13,7 @@ Examples:
 
 from __future__ import annotations
 
+from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from driftrec.envs.logs import load_log
 from driftrec.envs.rendering import TrialRecord, trial_figure
 from driftrec.envs.storage import load_population, save_population
 from driftrec.meta import RL2, RL2Config, load
+from driftrec.meta.ppo import PPOConfig
 
 POLICIES = ("random", "most-popular", "satiation-aware", "discounted-linucb")
 BOUNDS = ("filter-ucb", "clairvoyant")
@@ -46,11 +48,11 @@ class Demo:
     """KuaiRand, Movies, or the path of a log."""
     out: Path = Path("runs/demo")
     """Folder of the results."""
-    training_seeds: int = 3
+    training_seeds: int = 4
     """Independent trainings of RL²."""
-    iterations: int = 24
+    iterations: int = 20
     """Batches of trials that each training learns from."""
-    users: int = 12_000
+    users: int = 6_000
     """Test users."""
     workers: int = 2
     """Processes."""
@@ -111,23 +113,46 @@ def fitted(options: Demo) -> Population:
 
 
 def trained(options: Demo, population: Population) -> None:
-    """Train RL² with each seed, unless that is done."""
-    with progress_bar(options.training_seeds * options.iterations) as report:
-        for seed in range(options.training_seeds):
-            folder = options.out / f"rl2-{seed}"
-            config = RL2Config(
-                iterations=options.iterations,
-                users=128 if options.smoke else 1024,
-                validate_every=2 if options.smoke else 4,
-                workers=options.workers,
-                seed=seed,
-            )
-            RL2(config).fit(
-                population,
-                folder,
-                resume=True,
-                progress=lambda *_, seed=seed: report(f"training RL², seed {seed}", 1),  # type: ignore[misc]
-            )
+    """Train RL² with each seed, unless that is done: several at once, one process each."""
+    folders = [options.out / f"rl2-{seed}" for seed in range(options.training_seeds)]
+    total = options.training_seeds * options.iterations
+    with worker_pool(options.workers) as pool, progress_bar(total) as report:
+        jobs = [(training(options, seed), population, at) for seed, at in enumerate(folders)]
+        if pool is None:
+            for job in jobs:
+                train(*job)
+                report("training RL²", options.iterations)
+            return
+        running, done = {pool.submit(train, *job) for job in jobs}, 0
+        while running:
+            finished, running = wait(running, timeout=1)
+            for run in finished:
+                run.result()
+            before, done = done, sum(iterations_done(folder) for folder in folders)
+            report("training RL²", done - before)
+
+
+def training(options: Demo, seed: int) -> RL2Config:
+    """How RL² is trained where users are few and minutes count: many small steps a batch."""
+    return RL2Config(
+        iterations=options.iterations,
+        users=128 if options.smoke else 1024,
+        learning_rate=5e-3,
+        ppo=PPOConfig(minibatches=32),
+        validate_every=2 if options.smoke else 4,
+        seed=seed,
+    )
+
+
+def train(config: RL2Config, population: Population, folder: Path) -> None:
+    """Train RL² once, or go on from where that was cut off."""
+    RL2(config).fit(population, folder, resume=True)
+
+
+def iterations_done(folder: Path) -> int:
+    """Iterations of a training that are on record."""
+    path = folder / "metrics.jsonl"
+    return len(path.read_text().splitlines()) if path.exists() else 0
 
 
 def compared(options: Demo, population: Population) -> dict[str, list[Evaluation]]:
