@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
     """A pool of spawned processes, or None where one worker is asked for.
 
     Each process runs its numerics on one thread: libraries read the variables that say so when
-    they are first imported, so they are set for as long as the pool may start processes.
+    they are first imported, so they are set for as long as the pool may start processes. An
+    exception ends the processes at once; so does the end of this one, however it comes.
 
     Raises:
         ValueError: if `workers` is below 1.
@@ -30,12 +32,13 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_parent)
+    strangers = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, context, initializer=_depend_on_parent)
     try:
         yield pool
     except BaseException:
         # What they are at is of no more use, and could take minutes.
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()) - strangers:
             process.terminate()
         raise
     finally:
@@ -47,5 +50,17 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
                 os.environ[name] = value
 
 
-def _leave_interrupts_to_parent() -> None:
+def _depend_on_parent() -> None:
+    """Leave interrupts to the parent, and end with it even if it was killed.
+
+    A worker that outlived it would go on writing where the next run writes.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

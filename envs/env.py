@@ -32,7 +32,7 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
         ValueError: if an option is unknown or out of range.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # Gymnasium: not a ClassVar
         "render_modes": ["ansi", "rgb_array"],
         "render_fps": 4,
     }

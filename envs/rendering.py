@@ -188,7 +188,7 @@ def trial_figure(record: TrialRecord) -> Figure:
         ImportError: if matplotlib is not installed.
     """
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib  # noqa: F401 (asked for, not used)
     except ImportError as error:
         raise ImportError(
             "pictures of a trial need matplotlib, which is not installed: "

@@ -48,7 +48,7 @@ def save_population(population: Population, path: str | Path) -> tuple[Path, Pat
     parts = {_BASE: (population.model, population.catalogue), **population.variants}
     splits = {name: _packed(name, *part, arrays) for name, part in parts.items()}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stubs want a bool for any name
     content = {
         "format": FORMAT,
         "version": VERSION,

@@ -31,7 +31,7 @@ import tyro
 from common import console, run
 from rich.table import Table
 
-import driftrec.envs  # noqa: F401
+import driftrec.envs  # noqa: F401 (registers the ids)
 
 VECTOR = "vector_entry_point"
 AHEAD = 8

@@ -33,8 +33,7 @@ from driftrec.envs.fitting import fit_population
 from driftrec.envs.logs import load_log
 from driftrec.envs.rendering import TrialRecord, trial_figure
 from driftrec.envs.storage import load_population, save_population
-from driftrec.meta import RL2, RL2Config, load
-from driftrec.meta.ppo import PPOConfig
+from driftrec.meta import RL2, PPOConfig, RL2Config, load
 
 POLICIES = ("random", "most-popular", "satiation-aware", "discounted-linucb")
 BOUNDS = ("filter-ucb", "clairvoyant")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from driftrec.envs.logs.log import InteractionLog
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]  # ships no types
 
 # Events that the prior counts for when user and item means are shrunk towards the overall mean.
 _SHRINK = 5.0
@@ -46,7 +46,7 @@ def item_factors(
             f"factors must be from 1 to below the number of users ({log.num_users}) and of items "
             f"({log.num_items}), got {factors}"
         )
-    from sklearn.decomposition import TruncatedSVD  # type: ignore[import-untyped]
+    from sklearn.decomposition import TruncatedSVD  # type: ignore[import-untyped]  # ships no types
 
     solver = TruncatedSVD(n_components=factors, n_iter=7, random_state=seed)
     solver.fit(residual_matrix(log))

@@ -198,7 +198,9 @@ def test_satiation_aware_leaves_a_topic_until_it_is_forgotten():
 
 
 def test_satiation_aware_without_penalty_is_most_popular():
-    make = lambda env: SatiationAwarePopular(env.simulation.catalogue, penalty=0)  # noqa: E731
+    def make(env):
+        return SatiationAwarePopular(env.simulation.catalogue, penalty=0)
+
     np.testing.assert_array_equal(
         play(make, 20)[1], play(partial(make_policy, "most-popular"), 20)[1]
     )

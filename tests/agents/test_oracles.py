@@ -46,7 +46,7 @@ def test_core_oracle_wants_a_drifting_user():
             return None
 
         def respond(self, state, slate):
-            raise NotImplementedError
+            raise AssertionError("the policies are refused before anything is shown")
 
     env = RecommendationVectorEnv(population_of(Plain(), "plain"), 1)
     with pytest.raises(ValueError, match="core of a DriftingUser, got Plain: use the clairvoyant"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.vector.utils import batch_space, iterate
 
-import driftrec.envs  # noqa: F401
+import driftrec.envs  # noqa: F401 (registers the ids)
 from driftrec.envs.actions import SlateBatchSpace, SlateSpace, action_space
 
 

@@ -272,7 +272,7 @@ class Given:
         return self.feedback
 
     def log_likelihood(self, feedback: Any) -> Any:
-        raise NotImplementedError
+        raise AssertionError("a simulation draws feedback, and never asks for its likelihood")
 
 
 @dataclass(frozen=True, eq=False)
