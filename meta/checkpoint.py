@@ -46,13 +46,20 @@ def read_checkpoint(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dic
     Raises:
         CheckpointError: if there is no such file, it is damaged, or holds something else.
     """
-    path = Path(path)
+    tensors, content = _read(Path(path))
+    if content["kind"] != kind:
+        raise CheckpointError(f"{path} holds a {content['kind']!r} checkpoint, expected {kind!r}")
+    return tensors, content["description"]
+
+
+def _read(path: Path, with_tensors: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint at {path}")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+            names = file.keys() if with_tensors else ()
+            tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is no readable safetensors file: {error}") from error
     if FORMAT not in metadata:
@@ -60,10 +67,19 @@ def read_checkpoint(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dic
             f"{path} was not written by driftrec: its metadata names {sorted(metadata)}, expected "
             f"{FORMAT!r}"
         )
-    content = json.loads(metadata[FORMAT])
-    if content["kind"] != kind:
-        raise CheckpointError(f"{path} holds a {content['kind']!r} checkpoint, expected {kind!r}")
-    return tensors, content["description"]
+    content: dict[str, Any] = json.loads(metadata[FORMAT])
+    return tensors, content
+
+
+def checkpoint_kind(path: str | Path) -> str:
+    """What a checkpoint holds.
+
+    Raises:
+        CheckpointError: as `read_checkpoint`.
+    """
+    _, content = _read(Path(path), with_tensors=False)
+    kind: str = content["kind"]
+    return kind
 
 
 def load_weights(module: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:

@@ -1,0 +1,217 @@
+"""The contract of a learner: a config, and `fit`, which gives a policy."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from driftrec.agents.policy import Policy
+from driftrec.envs import Catalogue, Population
+from driftrec.envs.files import write_json
+from driftrec.envs.rewards import Reward, reward_function
+from driftrec.meta.metrics import MetricsLog
+from driftrec.meta.run import TrainingRun
+from driftrec.meta.schedules import LearningRate, ScheduleName
+from driftrec.meta.workers import Worker, run_workers
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
+"""Told of each iteration: how many are done, of how many, and its metrics."""
+
+
+class LearnedPolicy(Policy, Protocol):
+    """A policy that a learner made.
+
+    Attributes:
+        about: where it comes from: population, config, iteration, validation score.
+    """
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Where it comes from: population, config, iteration, validation score."""
+        ...
+
+    def on(self, catalogue: Catalogue, slate: int | None = None) -> LearnedPolicy:
+        """The same policy on another catalogue of as many features."""
+        ...
+
+    def save(self, path: str | Path) -> None:
+        """Write weights and description as one safetensors file, atomically."""
+        ...
+
+
+class AnyLearner(Protocol):
+    """What scripts know of a learner: it is made from a config, and gives a policy.
+
+    Attributes:
+        config_type: its config, a dataclass.
+    """
+
+    config_type: ClassVar[type[Any]]
+
+    def __init__(self, config: Any = None) -> None:
+        """Make the learner, with the config's defaults if there is none."""
+        ...
+
+    def fit(
+        self,
+        population: Population,
+        out: str | Path | None = None,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
+    ) -> LearnedPolicy:
+        """Learn from the population's `train` users; see `Learner.fit`."""
+        ...
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """What every learner that goes by iterations lets one choose."""
+
+    iterations: int = 150
+    """Batches of trials to learn from."""
+    users: int = 1024
+    """Users in a batch, over all workers; each plays one whole trial."""
+    learning_rate: float = 3e-3
+    """Adam's step size at the start."""
+    schedule: ScheduleName = "linear"
+    """How the learning rate goes on: constant, linear, inverse-time, cosine or adaptive (on KL)."""
+    target_kl: float = 0.01
+    """Divergence an update that the adaptive schedule aims at."""
+    reward: Reward = "clicks"
+    """Name of the reward, or weights of several."""
+    unseen_only: bool = True
+    """Never show an item twice to a user, while there are others."""
+    validate_every: int = 10
+    """Iterations between two looks at the validation users."""
+    validation_users: int = 1000
+    """Validation users, met with the same luck each time."""
+    patience: int = 0
+    """Stop after this many looks without a better one; 0 for never."""
+    gradient_tolerance: float = 0.0
+    """Stop when the gradient norm of an iteration falls below this; 0 for never."""
+    workers: int = 1
+    """Processes among which the users are divided."""
+    seed: int = 0
+    """Reproduces the run, together with the number of workers."""
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "users", "validate_every", "workers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("patience", "gradient_tolerance", "validation_users"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.users % self.workers:
+            raise ValueError(f"users ({self.users}) must divide among {self.workers} workers")
+        LearningRate(self.schedule, self.learning_rate, self.iterations)
+        reward_function(self.reward)
+
+    @property
+    def reward_weights(self) -> dict[str, float]:
+        """Weight of each reward by name."""
+        return {self.reward: 1.0} if isinstance(self.reward, str) else dict(self.reward)
+
+
+C = TypeVar("C")
+
+
+def config_from(config_type: type[C], values: Mapping[str, Any]) -> C:
+    """The config that `dataclasses.asdict` described, configs inside it included.
+
+    Raises:
+        ValueError: if a field is unknown or a value out of range.
+    """
+    known: dict[str, Any] = {item.name: item for item in fields(config_type)}  # type: ignore[arg-type]  # a dataclass
+    if unknown := set(values) - set(known):
+        raise ValueError(f"{config_type.__name__} has no field {sorted(unknown)}")
+    inner = {
+        name: config_from(type(default), values[name])
+        for name in values
+        if is_dataclass(default := _default(known[name])) and isinstance(values[name], Mapping)
+    }
+    return config_type(**{**values, **inner})
+
+
+def _default(item: Any) -> Any:
+    return item.default_factory() if callable(item.default_factory) else item.default
+
+
+class Learner(ABC, Generic[C]):
+    """A learner whose runs are iterations: collect a batch of trials, learn from it, validate.
+
+    Args:
+        config: see `config_type`.
+
+    Attributes:
+        config_type: its config, a subclass of `LearnerConfig`.
+        run_type: what an iteration does, a subclass of `TrainingRun`.
+    """
+
+    config_type: ClassVar[type[Any]]
+    run_type: ClassVar[type[TrainingRun[Any]]]
+
+    def __init__(self, config: C | None = None) -> None:
+        self.config: Any = config or self.config_type()
+
+    def fit(
+        self,
+        population: Population,
+        out: str | Path | None = None,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
+    ) -> LearnedPolicy:
+        """Train, and give back the policy that was best on the validation users.
+
+        Args:
+            population: its `train` users are learnt from, its `validation` users watched.
+            out: folder for `policy.safetensors` (the best so far), `training.safetensors` (to
+                resume from), `config.json`, `metrics.jsonl` and TensorBoard's files.
+            resume: go on from `training.safetensors` where there is one. The weights become those
+                of a run that was never cut.
+            progress: told of each iteration.
+
+        Raises:
+            CheckpointError: if the training to resume is damaged or had another config.
+            FloatingPointError: if a metric is not finite; the last checkpoint stays.
+        """
+        folder = None if out is None else Path(out)
+        if folder is not None:
+            write_json(folder / "config.json", json.loads(json.dumps(asdict(self.config))))
+        job = (type(self), self.config, population, folder, resume)
+        policy: LearnedPolicy = run_workers(self.config.workers, _train, *job, lead=progress)
+        return policy
+
+
+def _train(
+    worker: Worker,
+    learner: type[Learner[Any]],
+    config: LearnerConfig,
+    population: Population,
+    folder: Path | None,
+    resume: bool,
+    progress: Progress | None,
+) -> LearnedPolicy:
+    """One worker's part of a run."""
+    run = learner.run_type(worker, config, population)
+    if resume and folder is not None and (folder / "training.safetensors").exists():
+        run.restore(folder / "training.safetensors")
+    lead = worker.rank == 0
+    log = MetricsLog(folder if lead else None, run.iteration)
+    try:
+        while not run.finished:
+            metrics = run.iterate()
+            log.write(run.iteration, metrics)
+            if lead and folder is not None and "validation" in metrics:
+                run.save(folder)
+            if lead and progress is not None:
+                progress(run.iteration, config.iterations, metrics)
+    finally:
+        log.close()
+    policy: LearnedPolicy = run.best_policy()
+    return policy
