@@ -50,6 +50,11 @@ gymnasium.register(
     vector_entry_point="driftrec.envs.vector:RecommendationVectorEnv",
     kwargs={"population": "Feed"},
 )
+gymnasium.register(
+    id="DriftRec/meta.Navigation2D-v0",
+    entry_point="driftrec.envs.navigation:Navigation2DEnv",
+    vector_entry_point="driftrec.envs.navigation:Navigation2DVectorEnv",
+)
 register_population("Feed", feed_population)
 register_population("Retention", retention_population)
 register_population("KuaiRand", kuairand_population)

@@ -10,7 +10,8 @@ from driftrec.envs import RecommendationEnv, RecommendationVectorEnv
 from driftrec.envs.actions import SlateSpace
 from driftrec.envs.arrays import leaves
 
-IDS = sorted(name for name in gym.registry if name.startswith("DriftRec/"))
+OTHERS = {"DriftRec/meta.Navigation2D-v0"}
+IDS = sorted(name for name in gym.registry if name.startswith("DriftRec/") and name not in OTHERS)
 
 
 def valid_action(env: gym.Env, rng: np.random.Generator):
