@@ -5,14 +5,25 @@ Importing this module registers the `DriftRec/*` ids with Gymnasium.
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import product
+
 import gymnasium
 
+from driftrec.envs.bernoulli_bandit import BernoulliBandit, bernoulli_population
 from driftrec.envs.catalogue import Catalogue, Slate, synthetic_catalogue
 from driftrec.envs.drifting_user import DriftingUser, DriftingUserState, default_personas
 from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feed import feed_population, retention_population
-from driftrec.envs.feedback import FeedbackDistribution, IndependentClicks, MultinomialClick
+from driftrec.envs.feedback import (
+    FeedbackDistribution,
+    GaussianFeedback,
+    IndependentClicks,
+    MultinomialClick,
+)
+from driftrec.envs.gaussian_bandit import GaussianBandit, gaussian_population
 from driftrec.envs.kuairand import kuairand_population
+from driftrec.envs.linear_bandit import LinearBandit, linear_population
 from driftrec.envs.movies import movies_population
 from driftrec.envs.population import SPLITS, Population, Split
 from driftrec.envs.populations import (
@@ -28,6 +39,7 @@ from driftrec.envs.rewards import REWARDS
 from driftrec.envs.simulation import Simulation, Trials, UserModelError
 from driftrec.envs.slate import slate_population
 from driftrec.envs.storage import StorageError, load_population, save_population
+from driftrec.envs.tabular_mdp import TabularMDP, tabular_population
 from driftrec.envs.user_model import ReturnGap, UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
 
@@ -36,6 +48,11 @@ IDS = {
     "KuaiRand": ("kuairand", "KuaiRand"),
     "Movies": ("movies", "Movies"),
     "Slate": ("slate", "Slate"),
+    # Gymnasium takes one slash only, so that a dot sets the tasks for meta-learners apart.
+    "meta.BernoulliBandit": ("bernoulli_bandit", "BernoulliBandit"),
+    "meta.GaussianBandit": ("gaussian_bandit", "GaussianBandit"),
+    "meta.LinearBandit": ("linear_bandit", "LinearBandit"),
+    "meta.TabularMDP": ("tabular_mdp", "TabularMDP"),
 }
 
 for _name, (_module, _prefix) in IDS.items():
@@ -60,15 +77,28 @@ register_population("Retention", retention_population)
 register_population("KuaiRand", kuairand_population)
 register_population("Movies", movies_population)
 register_population("Slate", slate_population)
+# The sizes that results are published for; others are made by the functions.
+for _arms, _pulls in product((5, 10, 50), (10, 100, 500)):
+    register_population(
+        f"BernoulliBandit-k{_arms}-n{_pulls}", partial(bernoulli_population, _arms, _pulls)
+    )
+register_population("GaussianBandit-k5-n500", gaussian_population)
+register_population("LinearBandit-k10-n200", linear_population)
+for _episodes in (10, 25, 50, 75, 100):
+    register_population(f"TabularMDP-n{_episodes}", partial(tabular_population, _episodes))
 
 __all__ = [
     "REWARDS",
     "SPLITS",
+    "BernoulliBandit",
     "Catalogue",
     "DriftingUser",
     "DriftingUserState",
     "FeedbackDistribution",
+    "GaussianBandit",
+    "GaussianFeedback",
     "IndependentClicks",
+    "LinearBandit",
     "MultinomialClick",
     "Population",
     "RandomStreams",
@@ -80,12 +110,16 @@ __all__ = [
     "Split",
     "StorageError",
     "Stream",
+    "TabularMDP",
     "Trials",
     "UserModel",
     "UserModelError",
+    "bernoulli_population",
     "default_personas",
     "feed_population",
+    "gaussian_population",
     "kuairand_population",
+    "linear_population",
     "load_population",
     "make_population",
     "movies_population",
@@ -98,4 +132,5 @@ __all__ = [
     "save_population",
     "slate_population",
     "synthetic_catalogue",
+    "tabular_population",
 ]

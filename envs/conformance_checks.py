@@ -34,6 +34,11 @@ def _check_parameters(kit: Kit) -> None:
     kit.expect(low < high, f"feedback_range must be (low, high), got {(low, high)}")
     seconds = kit.model.seconds_per_request
     kit.expect(0 < seconds < float("inf"), f"seconds_per_request must be positive, got {seconds}")
+    size = kit.model.context_size
+    kit.expect(
+        isinstance(size, int) and size >= 0,
+        f"context_size must be a whole number, 0 or more, got {size!r}",
+    )
 
 
 def _check_states(kit: Kit) -> None:
@@ -76,6 +81,17 @@ def _check_answers(kit: Kit) -> None:
                 likelihood, (users,), -3e38, float("inf"),
             )  # fmt: skip
             _check_visits(kit, kit.call("react", state, slate, feedback), users)
+            _check_context(kit, state, users)
+
+
+def _check_context(kit: Kit, state: Any, users: int) -> None:
+    if kit.model.context_size:
+        largest = float(np.finfo(np.float32).max)
+        context = kit.call("context", state)
+        kit.check_array("context", context, (users, kit.model.context_size), -largest, largest)
+        kit.expect(
+            context.dtype == np.float32, f"context must be float32, got {context.dtype}: cast it"
+        )
 
 
 def _check_visits(kit: Kit, state: Any, users: int) -> None:
@@ -171,6 +187,8 @@ def _outcomes(
     found["leave"] = kit.call("leave", reacted)
     gap = kit.call("return_after", reacted)
     found |= {"return_after(...).never": gap.never, "return_after(...).median": gap.median}
+    if kit.model.context_size:
+        found["context"] = kit.call("context", state)
     for days in (30 / 86400, 3.0):
         elapsed = np.full(len(rows), days, np.float32)
         drifted = kit.call("drift", reacted, elapsed, kit.stream(rows))
@@ -208,6 +226,7 @@ def _check_purity(kit: Kit) -> None:
             "leave": (state,),
             "return_after": (state,),
             "click_probability": (state, kit.catalogue),
+            "context": (state,),
         }
         given = {"state": state, "slate": slate, "feedback": feedback, "elapsed": elapsed}
         before = _copies(given)

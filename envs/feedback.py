@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -115,6 +116,29 @@ class MultinomialClick:
         clicked = xp.sum(mean * feedback, axis=-1)
         chance = xp.where(clicks > 0, clicked, 1 - xp.sum(mean, axis=-1))
         return xp.where(clicks > 1, xp.full_like(chance, -float("inf")), _log(chance))
+
+
+@dataclass(frozen=True)
+class GaussianFeedback:
+    """Each slot's feedback is normal around its mean, independently.
+
+    Attributes:
+        mean: `(users, slate)`.
+        sd: standard deviation of all of it, positive.
+    """
+
+    mean: Array
+    sd: float = 1.0
+
+    def draw(self, rng: Stream) -> Array:
+        """Real numbers, `(users, slate)`."""
+        return self.mean + self.sd * rng.normal(*self.mean.shape)
+
+    def log_likelihood(self, feedback: Array) -> Array:
+        """Sum of the slots' log-densities, `(users,)`."""
+        xp = namespace(self.mean)
+        squares = ((feedback - self.mean) / self.sd) ** 2
+        return xp.sum(-0.5 * (squares + math.log(2 * math.pi * self.sd**2)), axis=-1)
 
 
 def _of_clicks(probability: Array, feedback: Array) -> Array:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from gymnasium import spaces
 
-from driftrec.envs.arrays import Array, as_float32, duplicate, rows_of, rows_where, to_numpy
-from driftrec.envs.simulation import Simulation
+from driftrec.envs.arrays import (
+    Array,
+    as_float32,
+    duplicate,
+    rows_of,
+    rows_where,
+    take,
+    to_numpy,
+)
+from driftrec.envs.simulation import Simulation, UserModelError
 
 Observation: TypeAlias = dict[str, Array]
 """A batch of observations: the keys of `observation_space`, first axis the user."""
@@ -23,6 +31,9 @@ NUMBERS = ("new_user", "new_session", "log_elapsed", "position")
 """What is one number a user."""
 
 KEYS = ("slate", "feedback", *NUMBERS)
+"""What every observation holds; `context` comes after where the user model has one."""
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def observation_space(simulation: Simulation) -> spaces.Dict:
@@ -37,29 +48,35 @@ def observation_space(simulation: Simulation) -> spaces.Dict:
     `new_session`   `(1,)`                       1 in the first observation of a session
     `log_elapsed`   `(1,)`                       log(1 + seconds since the last request)
     `position`      `(1,)`                       requests so far in this session
+    `context`       `(context_size,)`            public facts of the user's situation now
     ==============  ===========================  ==========================================
 
     What was shown last is all zeros in the first observation of a trial. In the last observation
-    of a user who is lost the session is over: `position` is 0 and no time has passed.
+    of a user who is lost the session is over: `position` is 0 and no time has passed. There is a
+    `context` only where the user model's `context_size` is positive. Feedback without bounds is
+    bounded by the largest float32.
     """
     table = to_numpy(simulation.catalogue.table)
     lowest, highest = np.minimum(table.min(0), 0), np.maximum(table.max(0), 0)
+    # Gymnasium warns of a box without room, as that of a column of zeros would be.
+    highest[highest == lowest] = 1
     slate = simulation.slate
-    low, high = simulation.model.feedback_range
+    low, high = np.clip(simulation.model.feedback_range, -_LARGEST, _LARGEST).tolist()
 
     def box(low: float, high: float, size: int = 1) -> spaces.Box:
         return spaces.Box(low, high, (size,), np.float32)
 
-    return spaces.Dict(
-        {
-            "slate": spaces.Box(np.tile(lowest, (slate, 1)), np.tile(highest, (slate, 1))),
-            "feedback": box(min(low, 0), max(high, 0), slate),
-            "new_user": box(0, 1),
-            "new_session": box(0, 1),
-            "log_elapsed": box(0, LONGEST_LOG_ELAPSED),
-            "position": box(0, simulation.max_requests),
-        }
-    )
+    boxes: dict[str, spaces.Space[np.ndarray]] = {
+        "slate": spaces.Box(np.tile(lowest, (slate, 1)), np.tile(highest, (slate, 1))),
+        "feedback": box(min(low, 0), max(high, 0), slate),
+        "new_user": box(0, 1),
+        "new_session": box(0, 1),
+        "log_elapsed": box(0, LONGEST_LOG_ELAPSED),
+        "position": box(0, simulation.max_requests),
+    }
+    if simulation.model.context_size:
+        boxes["context"] = box(-_LARGEST, _LARGEST, simulation.model.context_size)
+    return spaces.Dict(boxes)
 
 
 def observe(simulation: Simulation) -> Observation:
@@ -80,6 +97,8 @@ def observe_alone(simulation: Simulation) -> Observation:
     observation = _history(simulation)
     observation["slate"] = observation["slate"][0]
     observation["feedback"] = observation["feedback"][0]
+    if "context" in observation:
+        observation["context"] = observation["context"][0]
     return observation
 
 
@@ -88,7 +107,7 @@ def _history(simulation: Simulation) -> Observation:
     xp, trials, table = simulation.xp, simulation.trials, simulation.catalogue.table
     day, one = _DAY_AND_ONE if xp is np else (86400.0, 1.0)
     position = as_float32(trials.position)
-    return {
+    observation = {
         "slate": table.take(trials.items, axis=0) if xp is np else table[trials.items],
         "feedback": duplicate(trials.feedback),
         "new_user": xp.zeros(simulation.users, dtype=xp.float32, device=simulation.device),
@@ -96,11 +115,34 @@ def _history(simulation: Simulation) -> Observation:
         "log_elapsed": xp.log1p(trials.elapsed * day),
         "position": position,
     }
+    if simulation.model.context_size:
+        observation["context"] = _context(simulation, simulation.state, simulation.users)
+    return observation
+
+
+def _context(simulation: Simulation, state: Any, users: int) -> Array:
+    """The context of users in some state, in an array of its own."""
+    model = simulation.model
+    context, shape = model.context(state), (users, model.context_size)
+    if tuple(context.shape) != shape:
+        raise UserModelError(
+            f"{type(model).__name__}.context must have shape {shape}, got {tuple(context.shape)}"
+        )
+    return as_float32(context)
+
+
+def begin_trials(simulation: Simulation, observation: Observation, rows: Array) -> None:
+    """Overwrite some rows of a batch of observations by those of the new users of these rows."""
+    begin(observation, rows)
+    if "context" in observation:
+        state = take(simulation.state, rows)
+        observation["context"][rows] = _context(simulation, state, int(rows.shape[0]))
 
 
 def begin(observation: Observation, rows: Array) -> None:
-    """Overwrite some rows of a batch of observations by the first observation of a trial."""
-    for key, values in observation.items():
+    """Overwrite some rows of a batch of observations by the first of a trial, but for context."""
+    for key in KEYS:
+        values = observation[key]
         # Numpy writes to rows of one axis in half the time.
         cells = values[:, 0] if key in NUMBERS else values
         cells[rows] = 1 if key in ("new_user", "new_session") else 0
@@ -110,7 +152,7 @@ def separate(observation: Observation, rows: Array) -> list[Observation]:
     """Some rows of a batch of observations, as observations of one user each."""
     columns = [rows_of(observation[key], rows) for key in KEYS]
     # Written out, since this takes a third of the time of dict(zip(...)).
-    return [
+    apart: list[Observation] = [
         {
             "slate": slate,
             "feedback": feedback,
@@ -123,3 +165,7 @@ def separate(observation: Observation, rows: Array) -> list[Observation]:
             *columns, strict=True
         )
     ]
+    if "context" in observation:
+        for alone, context in zip(apart, rows_of(observation["context"], rows), strict=True):
+            alone["context"] = context
+    return apart

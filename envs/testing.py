@@ -32,8 +32,8 @@ def check_user_model(
     and shapes; values within their ranges; a likelihood that sums to one (binary feedback, slates
     up to 3) and agrees with the mean, the mean with what is drawn; a batch of one equal to the
     row of a batch; the same results from the same seed; no change to what a method is given; as
-    many draws whatever the elapsed time; no NaN after gaps of 0 to ten million days; and
-    `click_probability` in agreement with `respond`.
+    many draws whatever the elapsed time; no NaN after gaps of 0 to ten million days;
+    `click_probability` in agreement with `respond`; and a finite `context` of the size announced.
 
     Args:
         model: what is checked.

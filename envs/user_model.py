@@ -68,11 +68,13 @@ class UserModel(ABC):
         feedback_range: the lowest and the highest feedback.
         verified: whether the model's answers are known to be finite, so that the engine need not
             look at each of them.
+        context_size: how many numbers of a user's situation are public, 0 for none.
     """
 
     seconds_per_request: ClassVar[float] = 30.0
     feedback_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     verified: ClassVar[bool] = False
+    context_size: ClassVar[int] = 0
 
     @abstractmethod
     def sample(self, users: int, rng: np.random.Generator) -> Any:
@@ -106,6 +108,15 @@ class UserModel(ABC):
         """Days until the next session of a user who leaves now: here about a day, never churned."""
         none = self.leave(state) * 0
         return ReturnGap(never=none, median=none + 1)
+
+    def context(self, state: Any) -> Array:
+        """What agents may see of a user's situation, finite float32 `(users, context_size)`.
+
+        It is asked for only where `context_size` is positive, and is then part of observations.
+        """
+        first = next(iter(leaves(state).values()))
+        xp = namespace(first)
+        return xp.zeros((first.shape[0], 0), dtype=xp.float32, device=_device(first))
 
     def click_probability(self, state: Any, catalogue: Catalogue) -> Array:
         """Expected feedback on each item shown alone and for the first time, `(users, items)`.

@@ -11,7 +11,13 @@ from gymnasium.vector.utils import batch_space
 
 from driftrec.envs.actions import action_space, checked_slates
 from driftrec.envs.arrays import Array, duplicate, rows_where, to_numpy
-from driftrec.envs.observation import Observation, begin, observation_space, observe, separate
+from driftrec.envs.observation import (
+    Observation,
+    begin_trials,
+    observation_space,
+    observe,
+    separate,
+)
 from driftrec.envs.population import Population
 from driftrec.envs.populations import resolve_population
 from driftrec.envs.rewards import Reward, reward_function
@@ -146,7 +152,7 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
             rows = rows_where(over)
             info = self._final(observation, over, rows)
             simulation.reset_rows(over)
-            begin(observation, rows)
+            begin_trials(simulation, observation, rows)
         return observation, reward, terminated, truncated, info
 
     def checked(self, actions: Any) -> Array:

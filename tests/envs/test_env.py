@@ -15,15 +15,15 @@ IDS = sorted(name for name in gym.registry if name.startswith("DriftRec/") and n
 
 
 def valid_action(env: gym.Env, rng: np.random.Generator):
-    """A slate of items that were not shown yet."""
-    free = np.flatnonzero(env.unwrapped.action_masks())
-    slate = env.unwrapped.population.slate
+    """A slate of items that were not shown yet; of any, where too few are left."""
+    masks, slate = env.unwrapped.action_masks(), env.unwrapped.population.slate
+    free = np.flatnonzero(masks) if masks.sum() >= slate else np.arange(len(masks))
     items = rng.choice(free, slate, replace=False)
     return int(items[0]) if slate == 1 else items
 
 
 def trial(env: gym.Env, seed: int | None, steps: int = 10_000) -> list[tuple]:
-    """All that a trial of random new items shows."""
+    """All that a trial of random items shows, new ones while there are any."""
     rng = np.random.default_rng(0)
     observation, info = env.reset(seed=seed)
     found = [(observation, 0.0, False, False, info)]

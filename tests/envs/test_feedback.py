@@ -1,12 +1,13 @@
 import itertools
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftrec.envs import IndependentClicks, MultinomialClick, Stream
+from driftrec.envs import GaussianFeedback, IndependentClicks, MultinomialClick, Stream
 from driftrec.envs.arrays import sigmoid
 from driftrec.envs.feedback import LogisticClicks
 
@@ -95,3 +96,29 @@ def test_multinomial_logits_may_be_huge():
     law = MultinomialClick(np.array([[300.0, -300.0], [-300.0, -300.0]], np.float32))
     np.testing.assert_allclose(law.mean, [[1, 0], [0, 0]])
     assert law.draw(stream()).tolist() == [[1, 0], [0, 0]]
+
+
+@given(st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=4), st.floats(0.05, 20))
+def test_the_gaussian_likelihood_is_the_log_density_of_normal_slots(means, sd):
+    mean = np.float32([means, means])
+    feedback = mean + np.float32([[0.0], [1.5]])
+    log_density = [
+        sum(math.log(NormalDist(float(m), sd).pdf(float(x))) for m, x in zip(*row, strict=True))
+        for row in zip(mean, feedback, strict=True)
+        if abs(row[1] - row[0]).max() / sd < 20
+    ]
+    found = GaussianFeedback(mean, sd).log_likelihood(feedback)
+    np.testing.assert_allclose(found[: len(log_density)], log_density, rtol=1e-3, atol=1e-3)
+
+
+def test_gaussian_feedback_has_the_mean_and_the_deviation_that_it_claims():
+    means = np.array([-2.0, 0.0, 30.0], np.float32)
+    users = 200_000
+    law = GaussianFeedback(np.tile(means, (users, 1)), 0.3)
+    drawn = law.draw(stream())
+    assert drawn.dtype == np.float32
+    assert drawn.shape == (users, 3)
+    np.testing.assert_array_equal(law.mean[0], means)
+    np.testing.assert_allclose(drawn.mean(0), means, atol=4.5 * 0.3 / math.sqrt(users))
+    np.testing.assert_allclose(drawn.std(0), 0.3, rtol=4.5 / math.sqrt(2 * users))
+    assert abs(np.corrcoef(drawn.T)[0, 1]) < 5 / math.sqrt(users)

@@ -119,6 +119,16 @@ def answering(**answers: Callable[..., Any]) -> UserModel:
     return broken(respond=respond)
 
 
+def telling(context: Callable[[Any], Any]) -> UserModel:
+    """`Plain` with a context of two numbers."""
+    methods = {"context": lambda self, state: context(state), "context_size": 2}
+    return dataclass(frozen=True, eq=False)(type("Broken", (Plain,), methods))()
+
+
+def both_columns(array: np.ndarray) -> np.ndarray:
+    return np.stack([array, np.zeros_like(array)], axis=1)
+
+
 def gap(never: float = 0.1, median: float = 1.0) -> UserModel:
     return broken(
         return_after=lambda right, state: ReturnGap(
@@ -311,6 +321,34 @@ DEFECTS: dict[str, tuple[UserModel, str]] = {
         broken(click_probability=lambda right, *_: right()[:, :-1]),
         r"click_probability must have shape \(7, 30\), got \(7, 29\)",
     ),
+    "context of another size": (
+        telling(lambda state: state.level[:, None]),
+        r"context must have shape \(7, 2\), got \(7, 1\)",
+    ),
+    "infinite context": (
+        telling(lambda state: both_columns(state.level / 0)),
+        r"context must lie in \[-3.40282e\+38, 3.40282e\+38\], got",
+    ),
+    "context that is no number": (
+        telling(lambda state: both_columns(state.level * np.nan)),
+        "context must hold numbers, got NaN",
+    ),
+    "context of doubles": (
+        telling(lambda state: both_columns(state.level).astype(float)),
+        "context must be float32, got float64: cast it",
+    ),
+    "context of the crowd": (
+        telling(lambda state: both_columns(state.level + state.level.sum())),
+        "context must give a user alone what it gives the row of a batch",
+    ),
+    "context by chance": (
+        telling(lambda state: both_columns(state.level + np.float32(LUCK.standard_normal()))),
+        "context must be the same again from the same draws",
+    ),
+    "context changes the state": (
+        telling(lambda state: both_columns(changed_in_place(lambda: state.level, state))),
+        "context must not change state",
+    ),
     "an exception": (
         broken(react=lambda right, state, *_: state.missing),
         "Broken.react must take a batch of any size.*AttributeError.*missing",
@@ -364,6 +402,8 @@ def test_parameters_that_are_not_frozen_are_refused() -> None:
     [
         ("feedback_range", (1.0, 0.0), r"feedback_range must be \(low, high\), got \(1.0, 0.0\)"),
         ("seconds_per_request", 0.0, "seconds_per_request must be positive, got 0.0"),
+        ("context_size", -1, "context_size must be a whole number, 0 or more, got -1"),
+        ("context_size", 1.0, "context_size must be a whole number, 0 or more, got 1.0"),
     ],
 )
 def test_class_constants_are_checked(name: str, value: Any, message: str) -> None:
@@ -394,6 +434,10 @@ def test_continuous_feedback_within_its_range_is_sound() -> None:
             return WatchTime(5 * super().respond(state, slate).mean)
 
     check_user_model(Watcher(), CATALOGUE)
+
+
+def test_a_context_of_the_size_announced_is_sound() -> None:
+    check_user_model(telling(lambda state: both_columns(state.level)), CATALOGUE)
 
 
 def test_what_is_no_user_model_is_refused() -> None:

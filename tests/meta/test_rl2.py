@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
-from driftrec.envs.bandit import bandit_population
+from driftrec.envs.bernoulli_bandit import bernoulli_population
 from driftrec.meta import RL2, CheckpointError, PPOConfig, RL2Config, learning_curve, load
 
 BANDIT = RL2Config(
@@ -57,19 +57,19 @@ def play(policy, population, users, seed=1):
 
 @pytest.fixture(scope="module")
 def bandit_policy():
-    return RL2(BANDIT).fit(bandit_population(arms=5, pulls=10))
+    return RL2(BANDIT).fit(bernoulli_population(arms=5, pulls=10))
 
 
 def test_memory_solves_the_bandit_close_to_the_exact_optimum_and_never_above_it(bandit_policy):
     # Bernoulli, 5 arms, 10 pulls: the Bayes-adaptive optimum is 6.660 by dynamic programming.
-    _, reward = play(bandit_policy, bandit_population(arms=5, pulls=10), 50_000)
+    _, reward = play(bandit_policy, bernoulli_population(arms=5, pulls=10), 50_000)
     error = reward.std() / np.sqrt(len(reward))
     assert reward.mean() > 6.60
     assert reward.mean() < 6.660 + 3 * error
 
 
 def test_without_its_memory_the_bandit_policy_does_no_better_than_chance(bandit_policy):
-    population = bandit_population(arms=5, pulls=10)
+    population = bernoulli_population(arms=5, pulls=10)
     env = RecommendationVectorEnv(population, 20_000, split="test", autoreset_mode="Disabled")
     observation, _ = env.reset(seed=2)
     first, _ = bandit_policy.act(observation, bandit_policy.start(20_000))
