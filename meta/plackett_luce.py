@@ -30,7 +30,7 @@ def sample_slate(logits: Tensor, slate: int, generator: torch.Generator | None =
     for _ in range(slate):
         upper = weights.cumsum(1)
         # The factor keeps rounding from reaching past the last item that has a weight.
-        uniform = torch.rand(len(logits), 1, generator=generator) * (1 - 1e-6)
+        uniform = torch.rand(len(logits), 1, generator=generator, device=logits.device) * (1 - 1e-6)
         item = torch.searchsorted(upper, uniform * upper[:, -1:], right=True)
         weights.scatter_(1, item, 0.0)
         drawn.append(item)

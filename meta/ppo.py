@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from driftrec.meta.belief_loss import filter_loss, mean_loss
 from driftrec.meta.gae import generalised_advantages
-from driftrec.meta.network import RecurrentNetwork
+from driftrec.meta.network import ActorCritic
 from driftrec.meta.plackett_luce import slate_log_probability
 from driftrec.meta.rollout import Trials
+
+FILTER_STEPS = 2
+"""Steps of a learned filter's parameters in an update: they are few and need no more."""
+
+FILTER_USERS = 128
+"""Users whose trials each such step runs through again."""
 
 
 @dataclass(frozen=True)
 class PPOConfig:
     """How the policy is updated from a batch of trials (Schulman et al. 2017)."""
 
+    objective: Literal["ppo", "a2c"] = "ppo"
+    """What moves the policy: the clipped ratio, or the plain policy gradient of advantage
+    actor-critic (Mnih et al. 2016), which wants `epochs=1` and `minibatches=1`."""
     epochs: int = 2
     """Passes over each batch of trials."""
     minibatches: int = 8
@@ -45,7 +56,7 @@ class Targets:
     Attributes:
         advantages: normalised, `(T, users)`.
         returns: in units of the return scale, `(T, users)`.
-        known: what the network knew before each request, `(T, users, hidden + width)`.
+        known: what the network knew before each request, `(T, users, known)`.
     """
 
     advantages: Tensor
@@ -55,7 +66,7 @@ class Targets:
 
 @torch.no_grad()
 def targets(
-    network: RecurrentNetwork,
+    network: ActorCritic,
     trials: Trials,
     config: PPOConfig,
     *,
@@ -72,8 +83,8 @@ def targets(
             observation follows it; after churn nothing follows.
         return_scale: unit of the values.
     """
-    known, _ = network.remember(trials.inputs, network.start(trials.inputs.shape[1]))
-    values = network.values(known, trials.hint) * return_scale
+    known = network.relive(trials.inputs)
+    values = network.value(known, trials.hint) * return_scale
     alive = trials.alive
     last = trials.alive.sum(0)
     after = values.gather(0, last[None])[0] if continuing else torch.zeros_like(values[0])
@@ -126,7 +137,7 @@ class Update:
         synchronise: called after each backward pass, to average gradients over workers.
     """
 
-    network: RecurrentNetwork
+    network: ActorCritic
     optimiser: torch.optim.Optimizer
     trials: Trials
     wanted: Targets
@@ -138,7 +149,7 @@ class Update:
 
     def run(self) -> UpdateReport:
         """Run all passes and report their means."""
-        if not self.network.shape.belief:
+        if not self.network.builds_on_belief:
             return _mean([self._step(users, self._all_losses) for users in self._minibatches()])
         known = self.wanted.known
         policy = [
@@ -146,6 +157,9 @@ class Update:
             for users in self._minibatches()
         ]
         rest = [self._step(users, self._prediction_loss) for users in self._minibatches()]
+        for _ in range(FILTER_STEPS if self.network.trunk.filter is not None else 0):
+            order = torch.randperm(self.trials.alive.shape[1], generator=self.rng)
+            self._step(order[:FILTER_USERS], self._filter_loss)
         report, predictions = _mean(policy), _mean(rest)
         report.value_loss, report.belief_loss = predictions.value_loss, predictions.belief_loss
         report.gradient_norm = predictions.gradient_norm
@@ -170,12 +184,7 @@ class Update:
         return report
 
     def _known(self, users: Tensor) -> Tensor:
-        inputs = self.trials.inputs[:-1, users]
-        return self.network.remember(inputs, self.network.start(len(users)))[0]
-
-    def _weights(self, users: Tensor) -> Tensor:
-        alive = self.trials.alive[:, users].float()
-        return alive / alive.sum().clamp(min=1)
+        return self.network.relive(self.trials.inputs[:-1, users])
 
     def _all_losses(self, users: Tensor) -> tuple[Tensor, UpdateReport]:
         known = self._known(users)
@@ -195,13 +204,16 @@ class Update:
             None if banned is None else banned.flatten(0, 1),
             with_entropy=self.entropy_weight > 0,
         )
-        weights = self._weights(users)
+        weights = self.trials.weights(users)
         log_ratio = log_probability.view_as(weights) - trials.log_probability[:, users]
         log_ratio = torch.where(weights > 0, log_ratio, torch.zeros_like(log_ratio))
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1 - clip, 1 + clip)
         advantages = self.wanted.advantages[:, users]
-        gain = (weights * torch.minimum(ratio * advantages, clipped * advantages)).sum()
+        if self.config.objective == "a2c":
+            gain = (weights * advantages * log_ratio).sum()
+        else:
+            gain = (weights * torch.minimum(ratio * advantages, clipped * advantages)).sum()
         mean_entropy = (weights * entropy.view_as(weights)).sum()
         with torch.no_grad():
             kl = (weights * (ratio - 1 - log_ratio)).sum()
@@ -215,23 +227,20 @@ class Update:
         return -gain - self.entropy_weight * mean_entropy, report
 
     def _value_loss(self, known: Tensor, users: Tensor) -> Tensor:
-        values = self.network.values(known, self.trials.hint[:-1, users])
+        values = self.network.value(known, self.trials.hint[:-1, users])
         errors = (values - self.wanted.returns[:, users]).square()
-        return (self._weights(users) * errors).sum()
+        loss: Tensor = (self.trials.weights(users) * errors).sum()
+        return loss
 
     def _prediction_loss(self, users: Tensor) -> tuple[Tensor, UpdateReport]:
         known = self._known(users)
-        value_loss, belief_loss = self._value_loss(known, users), self._belief_loss(known, users)
+        value_loss = self._value_loss(known, users)
+        belief_loss = mean_loss(self.network, known, self.table, self.trials, users)
         loss = self.config.value_weight * value_loss + self.config.belief_weight * belief_loss
         return loss, UpdateReport(value_loss=value_loss.item(), belief_loss=belief_loss.item())
 
-    def _belief_loss(self, known: Tensor, users: Tensor) -> Tensor:
-        """Cross-entropy of the belief with the true click probabilities of the probed items."""
-        logits = self.network.click_logits_of(known, self.table[self.trials.probe_items])
-        errors = nn.functional.binary_cross_entropy_with_logits(
-            logits, self.trials.probe_probability[:, users], reduction="none"
-        )
-        return (self._weights(users) * errors.mean(-1)).sum()
+    def _filter_loss(self, users: Tensor) -> tuple[Tensor, UpdateReport]:
+        return filter_loss(self.network, self.table, self.trials, users), UpdateReport()
 
 
 def _mean(reports: list[UpdateReport]) -> UpdateReport:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from driftrec.meta.heads import HeadName
 from driftrec.meta.learner import LearnerConfig
+from driftrec.meta.memories import MemoryName
 from driftrec.meta.ppo import PPOConfig
 
 
@@ -13,7 +15,20 @@ class RL2Config(LearnerConfig):
     """How RL² is trained. The defaults are tuned on the validation users of `DriftRec/Feed-v0`."""
 
     hidden: int = 96
-    """Units of the GRU."""
+    """Units of the memory."""
+    memory: MemoryName = "gru"
+    """What remembers the trial: gru, lstm or transformer."""
+    layers: int = 2
+    """Of a transformer."""
+    window: int = 128
+    """Requests that a transformer remembers."""
+    filter: bool = False
+    """Give the memory the belief of a filter whose parameters are learnt too; see
+    `driftrec.meta.learned_filter`. It needs probes."""
+    head: HeadName = "linear"
+    """What makes the query of what is known: linear, or a hypernetwork."""
+    privileged_critic: bool = True
+    """Whether the critic reads a hint about the hidden state, while training."""
     own_rate: float = 0.02
     """Share of the step size for what the policy adds to its belief, which learns from rewards, far
     noisier than the belief's labels."""
@@ -39,5 +54,7 @@ class RL2Config(LearnerConfig):
             raise ValueError("gamma must be below 1 where trials are continuing, or values diverge")
         if self.probes < 0:
             raise ValueError(f"probes must not be negative, got {self.probes}")
+        if self.filter and not self.probes:
+            raise ValueError("a filter learns from probes: set probes above 0, or filter=False")
         if not 0 <= self.own_rate <= 1:
             raise ValueError(f"own_rate must lie in [0, 1], got {self.own_rate}")

@@ -7,13 +7,15 @@ import torch
 
 from driftrec.envs import Population
 from driftrec.meta.gae import generalised_advantages
-from driftrec.meta.network import NetworkShape, RecurrentNetwork
+from driftrec.meta.network import SHARPNESS_RATE, ActorCritic, feature_scale
 from driftrec.meta.never_lost import never_lost
+from driftrec.meta.plackett_luce import sample_slate, slate_log_probability
 from driftrec.meta.ppo import Update, targets
 from driftrec.meta.rl2_config import RL2Config
 from driftrec.meta.rl2_policy import RL2Policy
-from driftrec.meta.rollout import Trials, collect
+from driftrec.meta.rollout import Choose, Notes, Trials, collect
 from driftrec.meta.run import TrainingRun
+from driftrec.meta.track import NetworkShape, Track
 from driftrec.meta.workers import Worker
 
 
@@ -21,7 +23,7 @@ class RL2Run(TrainingRun[RL2Config]):
     """A training run of RL² between two iterations, on one worker."""
 
     kind = "rl2-training"
-    network: RecurrentNetwork
+    network: ActorCritic
     optimiser: torch.optim.Optimizer
 
     def __init__(self, worker: Worker, config: RL2Config, population: Population) -> None:
@@ -30,36 +32,45 @@ class RL2Run(TrainingRun[RL2Config]):
         users = never_lost(population) if config.expected_rewards else population
         self.env = self.environment(users, "train", config.users // worker.count)
 
-    def build(self) -> RecurrentNetwork:
+    def build(self) -> ActorCritic:
         """Memory and heads, with item features brought to unit variance."""
-        config, spread = self.config, self.table.std(0, correction=0)
-        shape = NetworkShape(
-            slate=self.population.slate,
-            width=self.table.shape[1],
+        config = self.config
+        shape = NetworkShape.of(
+            self.population,
             hidden=config.hidden,
-            horizon=0 if config.continuing else self.population.max_requests,
-            belief=config.probes > 0,
+            timed=not config.continuing,
+            memory=config.memory,
+            layers=config.layers,
+            window=config.window,
+            filter=config.filter,
         )
-        scale = torch.where(spread > 1e-6, 1 / spread, torch.ones_like(spread))
-        return RecurrentNetwork(shape, scale, config.sharpness)
+        return ActorCritic(
+            shape,
+            feature_scale(self.table),
+            config.sharpness,
+            belief=config.probes > 0,
+            head=config.head,
+            privileged_critic=config.privileged_critic,
+        )
 
     def build_optimiser(self) -> torch.optim.Optimizer:
         """Adam, with the share of the step that each head takes."""
         config = self.config
-        return torch.optim.Adam(
-            self.network.parameter_groups(config.own_rate), lr=config.learning_rate, eps=1e-5
-        )
+        shares = {"query": config.own_rate, "sharpness": SHARPNESS_RATE}
+        groups = self.network.parameter_groups(**(shares if config.probes else {}))
+        return torch.optim.Adam(groups, lr=config.learning_rate, eps=1e-5)
 
     def update(self, seed: int, rate: float) -> dict[str, float]:
         """Collect a batch of trials, and improve policy, belief and value on them."""
         config = self.config
+        expected = config.reward_weights if config.expected_rewards else None
         trials = collect(
             self.env,
             self.network,
+            plackett_luce(self.network, self.table, seed),
             seed=seed,
             unseen_only=config.unseen_only,
-            probes=config.probes,
-            expected_rewards=config.reward_weights if config.expected_rewards else None,
+            notes=Notes(probes=config.probes, expected_rewards=expected),
         )
         if "return_scale" not in self.memo:
             self.memo["return_scale"] = self._spread_of_returns(trials)
@@ -97,6 +108,24 @@ class RL2Run(TrainingRun[RL2Config]):
         spread = float(to_come[trials.alive].std())
         return max(self.worker.average(spread)[0], 1e-3)
 
-    def policy(self, network: RecurrentNetwork) -> RL2Policy:
+    def policy(self, network: ActorCritic) -> RL2Policy:
         """The greedy policy of a network."""
         return RL2Policy(network, self.table, unseen_only=self.config.unseen_only, about=self.about)
+
+
+def plackett_luce(network: ActorCritic, table: torch.Tensor, seed: int) -> Choose:
+    """Draws slates from a network's policy over the items of `table`."""
+    rng = torch.Generator(table.device).manual_seed(seed)
+
+    def choose(
+        known: torch.Tensor, track: Track, banned: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        query = network.queries(known)
+        logits = query @ table.T
+        if banned is not None:
+            logits.masked_fill_(banned, -torch.inf)
+        slate = sample_slate(logits, network.shape.slate, rng)
+        log_probability, _ = slate_log_probability(query, table, slate, banned)
+        return slate, log_probability
+
+    return choose

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from driftrec.envs import Catalogue, RecommendationVectorEnv, Simulation, Slate
-from driftrec.meta.network import RecurrentNetwork, network_inputs, recently_shown
-from driftrec.meta.never_lost import NeverLost
-from driftrec.meta.plackett_luce import sample_slate, slate_log_probability
+from driftrec.envs import RecommendationVectorEnv
+from driftrec.meta.network import TrialNetwork
+from driftrec.meta.privileged import Privileged
+from driftrec.meta.track import Track
+
+Choose = Callable[[Tensor, Track, "Tensor | None"], tuple[Tensor, Tensor]]
+"""Draws slates `(users, slate)` from what is known `(users, known)`, the track, and what is banned
+`(users, items)`; with the log-probability of each, `(users,)`."""
 
 
 @dataclass
@@ -32,8 +35,12 @@ class Trials:
             users are `NeverLost`, else 1, `(T, users)`.
         alive: whether the request took place, `(T, users)`.
         churned: whether the user was lost, `(users,)`.
-        probe_items: items whose true click probability was noted, `(T, probes)`.
-        probe_probability: that probability before the request, `(T, users, probes)`.
+        feedback: on each slate, `(T, users, slate)`.
+        log_elapsed: log(1 + seconds) from each request to the next, `(T, users)`.
+        probe_items: items whose true expected feedback was noted, `(T, probes)`.
+        probe_expected: that, before the request, `(T, users, probes)`.
+        probe_variance: the filter's variance of them, `(T, users, probes)`, or `(T, users, 0)`.
+        best_item: the allowed item of highest expected feedback, `(T, users)`; -1 if not noted.
         hint: for the critic, `(T + 1, users, 2)`: how much likelier than by their quality alone
             the user clicks on random items, in logits (0 without probes), and the chance of
             losing the user now, in percent, at most 5.
@@ -47,8 +54,12 @@ class Trials:
     survival: Tensor
     alive: Tensor
     churned: Tensor
+    feedback: Tensor
+    log_elapsed: Tensor
     probe_items: Tensor
-    probe_probability: Tensor
+    probe_expected: Tensor
+    probe_variance: Tensor
+    best_item: Tensor
     hint: Tensor
 
     def banned(self, users: Tensor) -> Tensor | None:
@@ -57,145 +68,94 @@ class Trials:
             return None
         requests, slate = len(self.slates), self.slates.shape[2]
         # Where too few are left for a slate of new items, all can be shown again.
-        enough = torch.arange(1, requests + 1) * slate <= self.shown_at.shape[1]
-        request = torch.arange(requests, dtype=self.shown_at.dtype).where(enough, -1)
+        times = torch.arange(1, requests + 1, device=self.slates.device)
+        enough = times * slate <= self.shown_at.shape[1]
+        request = (times - 1).to(self.shown_at.dtype).where(enough, -1)
         return self.shown_at[users][None] < request[:, None, None]
+
+    def weights(self, users: Tensor) -> Tensor:
+        """Weight of each request of some users in a mean over those that took place."""
+        alive = self.alive[:, users].float()
+        return alive / alive.sum().clamp(min=1)
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What is noted of trials beside what happened, from the users' hidden state.
+
+    Attributes:
+        probes: random items a request whose true expected feedback is noted.
+        best_item: whether the best allowed item is noted, which looks at the whole catalogue.
+        expected_rewards: weights of the reward by name; where given, each request's reward is its
+            expectation given the user's hidden state, which takes chance out of the signal. The
+            environment's users must be `NeverLost`.
+    """
+
+    probes: int = 0
+    best_item: bool = False
+    expected_rewards: dict[str, float] | None = None
 
 
 @torch.no_grad()
 def collect(
     env: RecommendationVectorEnv,
-    network: RecurrentNetwork,
+    network: TrialNetwork,
+    choose: Choose,
     *,
     seed: int,
     unseen_only: bool,
-    probes: int = 0,
-    expected_rewards: Mapping[str, float] | None = None,
+    notes: Notes | None = None,
 ) -> Trials:
     """Run one trial of every user of `env`, which must not reset by itself.
 
+    Tensors live where the environment's arrays do; with a torch environment nothing leaves its
+    device.
+
     Args:
         env: a vector environment with autoreset `DISABLED`.
-        network: acts by sampling.
-        seed: reproduces users, luck and draws.
+        network: reads the trials.
+        choose: draws slates.
+        seed: reproduces users and luck; `choose` has its own.
         unseen_only: never show an item twice to a user, while there are others.
-        probes: number of random items a request whose true click probability is noted.
-        expected_rewards: weights of the reward by name; where given, each request's reward is its
-            expectation given the user's hidden state, which takes chance out of the signal. The
-            environment's users must be `NeverLost`.
+        notes: what else to note.
     """
-    torch_rng = torch.Generator().manual_seed(seed)
-    probe_rng = np.random.default_rng([seed, 1])
+    notes = notes or Notes()
     observation, _ = env.reset(seed=seed)
     simulation = env.simulation
-    catalogue, users, horizon = simulation.catalogue, env.num_envs, simulation.max_requests
-    table = torch.from_numpy(np.array(catalogue.table))
-    banned = torch.zeros(users, len(catalogue), dtype=torch.bool)
-    shown_at = torch.full((users, len(catalogue)), horizon, dtype=torch.int16)
-    memory, request = network.start(users), torch.zeros(users)
-    recent = torch.zeros(users, network.shape.width)
-    alive = torch.ones(users, dtype=torch.bool)
+    privileged = Privileged(env, np.random.default_rng([seed, 1]), notes.probes)
+    users, items = env.num_envs, len(simulation.catalogue)
+    device = privileged.table.device
+    shown_at = torch.full((users, items), simulation.max_requests, dtype=torch.int16, device=device)
+    track, alive = network.start(users), torch.ones(users, dtype=torch.bool, device=device)
     records: list[dict[str, Tensor]] = []
     while alive.any():
-        items = probe_rng.choice(len(catalogue), probes, replace=False)
-        chance = _true_probability(env, catalogue, items)
-        recent = recently_shown(observation, recent)
-        inputs = network_inputs(observation, request, recent, network.shape)
-        known, memory = network.remember(inputs[None], memory)
-        query = network.queries(known[0])
-        logits = query @ table.T
-        new_left = (len(records) + 1) * simulation.slate <= len(catalogue)
-        ban = banned if unseen_only and new_left else None
-        if ban is not None:
-            logits.masked_fill_(ban, -torch.inf)
-        chosen = sample_slate(logits, simulation.slate, torch_rng)
-        log_probability, _ = slate_log_probability(query, table, chosen, ban)
-        before = simulation.state
-        shown = _shown_slate(env, chosen.numpy())
-        observation, reward, terminated, truncated, _ = env.step(chosen.numpy())
-        survival = np.ones(users, np.float32)
-        if expected_rewards is not None:
-            reward, survival = _expected_reward(simulation, before, shown, expected_rewards)
-        rewards = torch.from_numpy(np.asarray(reward, np.float32))
-        records.append(
-            {
-                "inputs": inputs,
-                "slates": chosen,
-                "log_probability": log_probability,
-                "rewards": rewards * alive,
-                "survival": torch.from_numpy(survival),
-                "alive": alive,
-                "probe_items": torch.from_numpy(items),
-                "probe_probability": chance,
-                "hint": _hint(env, chance, table[items, -1]),
-            }
-        )
-        banned.scatter_(1, chosen, True)
-        now = torch.full_like(chosen, len(records) - 1).to(torch.int16)
+        request = len(records)
+        record = privileged.look(network.trunk, track)
+        inputs, known, track = network.know(observation, track)
+        record |= privileged.filter_variance(network.trunk, track)
+        allowed = unseen_only and (request + 1) * simulation.slate <= items
+        ban = shown_at < request if allowed else None
+        chosen, log_probability = choose(known, track, ban)
+        record |= {"inputs": inputs, "slates": chosen, "log_probability": log_probability}
+        record["best_item"] = privileged.best_item(ban, notes.best_item)
+        action = chosen.numpy() if simulation.xp is np else chosen
+        privileged.before(action)
+        observation, reward, terminated, truncated, _ = env.step(action)
+        reward, survival = privileged.after(reward, notes.expected_rewards)
+        record |= {"rewards": reward * alive, "survival": survival, "alive": alive}
+        record["feedback"] = torch.as_tensor(simulation.trials.feedback)
+        record["log_elapsed"] = torch.as_tensor(observation["log_elapsed"])[:, 0]
+        records.append(record)
+        now = torch.full_like(chosen, request).to(torch.int16)
         shown_at.scatter_reduce_(1, chosen, now, "amin")
-        request = request + alive
-        alive = alive & ~torch.from_numpy(np.asarray(terminated | truncated))
+        alive = alive & ~torch.as_tensor(terminated | truncated)
     stacked = {name: torch.stack([record[name] for record in records]) for name in records[0]}
-    items = probe_rng.choice(len(catalogue), probes, replace=False)
-    last_hint = _hint(env, _true_probability(env, catalogue, items), table[items, -1])
-    recent = recently_shown(observation, recent)
-    last_inputs = network_inputs(observation, request, recent, network.shape)
+    last_inputs, _, _ = network.know(observation, track)
+    last_hint = privileged.look(network.trunk, track)["hint"]
     return Trials(
         inputs=torch.cat([stacked.pop("inputs"), last_inputs[None]]),
         hint=torch.cat([stacked.pop("hint"), last_hint[None]]),
         shown_at=shown_at if unseen_only else None,
-        churned=torch.from_numpy(np.array(simulation.trials.churned)),
+        churned=torch.as_tensor(simulation.trials.churned).clone(),
         **stacked,
     )
-
-
-def _hint(env: RecommendationVectorEnv, probability: Tensor, quality: Tensor) -> Tensor:
-    state, model = env.simulation.state, env.simulation.model
-    survival = NeverLost(model.model if isinstance(model, NeverLost) else model).survival(state)
-    losing = (100 * (1 - torch.from_numpy(np.asarray(survival, np.float32)))).clamp(max=5)
-    if not probability.shape[1]:
-        return torch.stack([torch.zeros(len(losing)), losing], 1)
-    keenness = (torch.logit(probability, 1e-6) - quality).mean(1)
-    return torch.stack([keenness, losing], 1)
-
-
-def _shown_slate(env: RecommendationVectorEnv, items: np.ndarray) -> Slate:
-    """The slates that are about to be shown, as the user model sees them."""
-    simulation = env.simulation
-    repeats = np.take_along_axis(np.asarray(simulation.shown), items, axis=1)
-    return simulation.catalogue.show(items, repeats)
-
-
-def _expected_reward(
-    simulation: Simulation, before: Any, slate: Slate, weights: Mapping[str, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Reward of the last request in expectation, and the chance that the user is still there.
-
-    Clicks are expected given the hidden state before them; losing the user, or seeing them again,
-    given the clicks.
-
-    Raises:
-        ValueError: if the users are not `NeverLost`.
-    """
-    model = simulation.model
-    if not isinstance(model, NeverLost):
-        raise ValueError(f"expected rewards need NeverLost users, got {type(model).__name__}")
-    after = model.react(before, slate, simulation.trials.feedback)
-    survival = np.asarray(model.survival(after), np.float32)
-    expected = weights.get("retention", 0.0) * (survival - 1)
-    if "clicks" in weights:
-        expected += weights["clicks"] * np.asarray(model.respond(before, slate).mean).sum(1)
-    if "returns" in weights:
-        expected += weights["returns"] * (np.asarray(model.leave(after)) + survival - 1)
-    return expected, survival
-
-
-def _true_probability(
-    env: RecommendationVectorEnv, catalogue: Catalogue, items: np.ndarray
-) -> Tensor:
-    """Privileged labels for training: chance of a click on a few items, `(users, probes)`."""
-    if not len(items):
-        return torch.zeros(env.num_envs, 0)
-    few = Catalogue(catalogue.features[items], catalogue.topics[items], catalogue.quality[items])
-    probability = env.simulation.model.click_probability(env.simulation.state, few)
-    return torch.from_numpy(np.asarray(probability, np.float32))

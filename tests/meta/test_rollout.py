@@ -8,10 +8,19 @@ import torch
 
 from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
 from driftrec.meta import PPOConfig
-from driftrec.meta.network import NetworkShape, RecurrentNetwork
+from driftrec.meta.network import ActorCritic
 from driftrec.meta.never_lost import never_lost
 from driftrec.meta.ppo import Update, targets
-from driftrec.meta.rollout import collect
+from driftrec.meta.rl2_run import plackett_luce
+from driftrec.meta.rollout import Notes, collect
+from driftrec.meta.track import NetworkShape
+
+
+def run(env, network, seed, probes=0, expected_rewards=None):
+    table = torch.from_numpy(np.array(env.simulation.catalogue.table))
+    choose = plackett_luce(network, table, seed)
+    notes = Notes(probes=probes, expected_rewards=expected_rewards)
+    return collect(env, network, choose, seed=seed, unseen_only=True, notes=notes)
 
 
 def setting(users=40, slate=1, requests=12, reward="clicks", **parameters):
@@ -21,14 +30,14 @@ def setting(users=40, slate=1, requests=12, reward="clicks", **parameters):
     population = Population("Small", model, catalogue, slate=slate, max_requests=requests)
     env = RecommendationVectorEnv(population, users, reward=reward, autoreset_mode="Disabled")
     torch.manual_seed(0)
-    network = RecurrentNetwork(NetworkShape(slate, 8, 6, 0), torch.ones(8))
+    network = ActorCritic(NetworkShape(slate, 8, 6), torch.ones(8))
     return env, network, torch.from_numpy(np.array(catalogue.table))
 
 
 @pytest.mark.parametrize("slate", [1, 3])
 def test_ratio_of_the_policy_to_itself_is_one(slate):
     env, network, table = setting(slate=slate, churn=0.5, session_requests=4)
-    trials = collect(env, network, seed=3, unseen_only=True, probes=4)
+    trials = run(env, network, 3, probes=4)
     wanted = targets(network, trials, PPOConfig(), continuing=True, return_scale=1.0)
     nothing = torch.optim.SGD(network.parameters(), lr=0.0)
     report = Update(
@@ -41,7 +50,7 @@ def test_ratio_of_the_policy_to_itself_is_one(slate):
 
 def test_trials_end_where_users_leave_and_never_show_an_item_twice():
     env, network, _ = setting(churn=0.5, session_requests=4)
-    trials = collect(env, network, seed=3, unseen_only=True)
+    trials = run(env, network, 3)
     lengths = trials.alive.sum(0)
     assert (trials.alive.long().diff(dim=0) <= 0).all()
     assert torch.equal(lengths, torch.from_numpy(np.array(env.simulation.trials.request)).long())
@@ -58,11 +67,11 @@ def test_trials_end_where_users_leave_and_never_show_an_item_twice():
 @pytest.mark.parametrize("reward", ["clicks", "retention", "returns"])
 def test_expected_rewards_weighed_by_survival_have_the_mean_of_rewards_and_less_variance(reward):
     env, network, _ = setting(4000, reward=reward, churn=0.2, session_requests=4)
-    chance = collect(env, network, seed=5, unseen_only=True).rewards.sum(0)
+    chance = run(env, network, 5).rewards.sum(0)
     whole = RecommendationVectorEnv(
         never_lost(env.population), 4000, reward=reward, autoreset_mode="Disabled"
     )
-    trials = collect(whole, network, seed=5, unseen_only=True, expected_rewards={reward: 1.0})
+    trials = run(whole, network, 5, expected_rewards={reward: 1.0})
     assert trials.alive.all()
     there = trials.survival.cumprod(0)
     there = torch.cat([torch.ones(1, 4000), there[:-1]])
@@ -75,14 +84,14 @@ def test_expected_rewards_weighed_by_survival_have_the_mean_of_rewards_and_less_
 def test_expected_rewards_need_users_who_are_never_lost():
     env, network, _ = setting()
     with pytest.raises(ValueError, match="need NeverLost users, got DriftingUser"):
-        collect(env, network, seed=5, unseen_only=True, expected_rewards={"clicks": 1.0})
+        run(env, network, 5, expected_rewards={"clicks": 1.0})
 
 
 def test_every_trial_begins_without_memory_of_another():
     env, network, _ = setting()
-    first = collect(env, network, seed=1, unseen_only=True)
-    again = collect(env, network, seed=1, unseen_only=True)
-    collect(env, network, seed=2, unseen_only=True)
+    first = run(env, network, 1)
+    again = run(env, network, 1)
+    run(env, network, 2)
     assert torch.equal(first.inputs, again.inputs)
     new_user = 3 * 8 + 1
     assert (first.inputs[0, :, new_user] == 1).all()
@@ -92,15 +101,13 @@ def test_every_trial_begins_without_memory_of_another():
 
 def test_value_of_what_follows_counts_after_a_cut_and_not_after_churn():
     env, network, _ = setting(200, churn=0.5, session_requests=4)
-    trials = collect(env, network, seed=3, unseen_only=True)
+    trials = run(env, network, 3)
     options = {"return_scale": 1.0}
     config = PPOConfig(gamma=0.9, lam=1.0)
     cut = targets(network, trials, config, continuing=True, **options).returns
     ended = targets(network, trials, config, continuing=False, **options).returns
     last = trials.alive.sum(0) - 1
     gap = (cut - ended).gather(0, last[None])[0]
-    values = network.values(
-        network.remember(trials.inputs, network.start(200))[0], trials.hint
-    ).gather(0, last[None] + 1)[0]
+    values = network.value(network.relive(trials.inputs), trials.hint).gather(0, last[None] + 1)[0]
     expected = torch.where(trials.churned, torch.zeros(200), 0.9 * values)
     torch.testing.assert_close(gap, expected.detach(), atol=1e-5, rtol=1e-4)

@@ -1,0 +1,91 @@
+"""Losses of beliefs about users, on the true expected feedback that training alone knows."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from driftrec.meta.network import BeliefNetwork
+from driftrec.meta.rollout import Trials
+from driftrec.meta.track import NetworkShape
+
+LARGEST_LOGIT = 8.0
+"""Labels are kept within this: beyond, a click is as good as certain."""
+
+
+def mean_loss(
+    network: BeliefNetwork, known: Tensor, table: Tensor, trials: Trials, users: Tensor
+) -> Tensor:
+    """Cross-entropy of believed with true click probabilities of the probed items.
+
+    For feedback that is not clicks, half the squared error of the mean.
+
+    Args:
+        network: believes.
+        known: what it knew before each request, `(T, users, known)`.
+        table: features of the catalogue, `(items, width)`.
+        trials: whole trials.
+        users: which users of them, integers.
+    """
+    believed = network.means(known, table[trials.probe_items])
+    expected = trials.probe_expected[:, users]
+    if network.shape.clicks:
+        errors = nn.functional.binary_cross_entropy_with_logits(
+            believed, expected, reduction="none"
+        )
+    else:
+        errors = 0.5 * (believed - expected).square()
+    return (trials.weights(users) * errors.mean(-1)).sum()
+
+
+def likelihood_loss(
+    network: BeliefNetwork, known: Tensor, table: Tensor, trials: Trials, users: Tensor
+) -> Tensor:
+    """Minus the log-density of the probed items' true logits under the belief, in nats.
+
+    Args: as for `mean_loss`.
+    """
+    features = table[trials.probe_items]
+    means = network.means(known, features)
+    items = network.trunk.with_one(features)[:, None]
+    variances = network.belief.variances(known, items, trials.probe_variance[:, users])
+    errors = gaussian_surprise(
+        labels(trials.probe_expected[:, users], network.shape), means, variances
+    )
+    return (trials.weights(users) * errors.mean(-1)).sum()
+
+
+def filter_loss(network: BeliefNetwork, table: Tensor, trials: Trials, users: Tensor) -> Tensor:
+    """The same of the learned filter alone, run again over some users' trials with gradients."""
+    trunk, learned = network.trunk, network.trunk.filter
+    assert learned is not None
+    mean, covariance = learned.start(len(users))
+    feedback, elapsed = trials.feedback[:, users], trials.log_elapsed[:, users]
+    slates, alive = table[trials.slates[:, users]], trials.alive[:, users].float()
+    truth = labels(trials.probe_expected[:, users], network.shape)
+    surprises = []
+    for request in range(len(slates)):
+        items = trunk.with_one(table[trials.probe_items[request]])
+        half = learned.size // 2
+        means = (mean[:, :half] + mean[:, half:]) @ items.T
+        variances = learned.variance(covariance, items)
+        surprises.append(gaussian_surprise(truth[request], means, variances).mean(-1))
+        mean, covariance = trunk.filtered(
+            mean, covariance, slates[request], feedback[request], elapsed[request], alive[request]
+        )
+    return (trials.weights(users) * torch.stack(surprises)).sum()
+
+
+def labels(expected: Tensor, shape: NetworkShape) -> Tensor:
+    """Logits of true click probabilities, or true means where feedback is not clicks."""
+    if not shape.clicks:
+        return expected
+    return torch.logit(expected, 1e-6).clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+
+
+def gaussian_surprise(truth: Tensor, means: Tensor, variances: Tensor) -> Tensor:
+    """Minus the log-density of a Gaussian, in nats."""
+    scaled = (truth - means).square() / variances
+    return 0.5 * (scaled + variances.log() + math.log(2 * math.pi))

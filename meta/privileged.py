@@ -1,0 +1,133 @@
+"""What training alone knows: labels and expected rewards, read from users' hidden state.
+
+No policy reads any of it. It goes into losses, and into the critic, which does not act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from driftrec.envs import Catalogue, RecommendationVectorEnv
+from driftrec.meta.never_lost import NeverLost
+from driftrec.meta.track import Track
+from driftrec.meta.trunk import Trunk
+
+SMALL = 64
+"""Items of a catalogue that is looked at whole."""
+
+
+class Privileged:
+    """Looks at the hidden state of an environment's users, request by request.
+
+    Args:
+        env: just reset.
+        rng: chooses the items that are probed.
+        probes: how many a request.
+
+    Attributes:
+        table: features of all items as tensors, where the environment's arrays live.
+    """
+
+    def __init__(self, env: RecommendationVectorEnv, rng: np.random.Generator, probes: int) -> None:
+        self._env, self._rng, self._probes = env, rng, probes
+        self._simulation = env.simulation
+        self.table = _tensor(env.simulation.catalogue.table)
+        self._items = np.zeros(0, np.int64)
+        self._before: Any = None
+        self._slate: Any = None
+
+    def look(self, trunk: Trunk, track: Track) -> dict[str, Tensor]:
+        """Labels before a request: `probe_items`, `probe_expected`, `hint` (see `Trials`)."""
+        self._items = self._rng.choice(len(self.table), self._probes, replace=False)
+        expected = self._expected_feedback(self._items)
+        items = torch.as_tensor(self._items, device=self.table.device)
+        hint = self._hint(expected, self.table[items, -1], trunk.shape.clicks)
+        return {"probe_items": items, "probe_expected": expected, "hint": hint}
+
+    def filter_variance(self, trunk: Trunk, track: Track) -> dict[str, Tensor]:
+        """The filter's variance of the items that were looked at."""
+        variance = self.table.new_zeros(len(track.request), 0)
+        if trunk.filter is not None and self._probes:
+            probed = self.table[torch.as_tensor(self._items, device=self.table.device)]
+            variance = trunk.filter.variance(track.covariance, trunk.with_one(probed))
+        return {"probe_variance": variance}
+
+    def best_item(self, banned: Tensor | None, wanted: bool) -> Tensor:
+        """The allowed item of highest expected feedback, `(users,)`, or -1 where not wanted."""
+        if not wanted:
+            return torch.full((self._env.num_envs,), -1, device=self.table.device)
+        expected = _tensor(self._simulation.click_probability())
+        if banned is not None:
+            expected = expected.masked_fill(banned, -torch.inf)
+        return expected.argmax(1)
+
+    def before(self, action: Any) -> None:
+        """Note the hidden state and the slates that are about to be shown."""
+        simulation = self._simulation
+        self._before = simulation.state
+        shown = simulation.shown
+        repeats = simulation.xp.take_along_axis(shown, action, axis=1)
+        self._slate = simulation.catalogue.show(action, repeats)
+
+    def after(self, reward: Any, weights: Mapping[str, float] | None) -> tuple[Tensor, Tensor]:
+        """Reward of the request, and the chance that the user is still there, `(users,)` each.
+
+        Args:
+            reward: that chance gave.
+            weights: of rewards by name, to have it in expectation: clicks given the hidden state
+                before them; losing the user, or seeing them again, given the clicks.
+
+        Raises:
+            ValueError: if it is wanted in expectation and the users are not `NeverLost`.
+        """
+        if weights is None:
+            given = _tensor(reward).float()
+            return given, torch.ones_like(given)
+        model = self._simulation.model
+        if not isinstance(model, NeverLost):
+            raise ValueError(f"expected rewards need NeverLost users, got {type(model).__name__}")
+        after = model.react(self._before, self._slate, self._simulation.trials.feedback)
+        survival = _tensor(model.survival(after)).float()
+        expected = weights.get("retention", 0.0) * (survival - 1)
+        if "clicks" in weights:
+            mean = _tensor(model.respond(self._before, self._slate).mean)
+            expected = expected + weights["clicks"] * mean.sum(1)
+        if "returns" in weights:
+            returns = _tensor(model.leave(after)) + survival - 1
+            expected = expected + weights["returns"] * returns
+        return expected.float(), survival
+
+    def _hint(self, expected: Tensor, quality: Tensor, clicks: bool) -> Tensor:
+        state, model = self._simulation.state, self._simulation.model
+        lost = NeverLost(model.model if isinstance(model, NeverLost) else model)
+        losing = (100 * (1 - _tensor(lost.survival(state)).float())).clamp(max=5)
+        keenness = torch.zeros_like(losing)
+        if expected.shape[1]:
+            logits = torch.logit(expected, 1e-6) if clicks else expected
+            keenness = (logits - quality).mean(1)
+        return torch.stack([keenness, losing], 1)
+
+    def _expected_feedback(self, items: np.ndarray) -> Tensor:
+        """True expected feedback on a few items, `(users, items)`."""
+        simulation = self._simulation
+        if not len(items):
+            return self.table.new_zeros(self._env.num_envs, 0)
+        if len(self.table) <= SMALL:
+            every = _tensor(simulation.click_probability()).float()
+            return every[:, torch.as_tensor(items, device=every.device)]
+        whole = simulation.split.catalogue
+        few = Catalogue(whole.features[items], whole.topics[items], whole.quality[items])
+        few = few.to_library(simulation.xp, simulation.device)
+        return _tensor(simulation.model.click_probability(simulation.state, few)).float()
+
+
+def _tensor(array: Any) -> Tensor:
+    if isinstance(array, np.ndarray):
+        return torch.from_numpy(np.array(array) if not array.flags.writeable else array)
+    tensor: Tensor = array
+    return tensor

@@ -1,0 +1,178 @@
+"""Policies that adapt to a user by the memory of a network."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from driftrec.envs import Catalogue
+from driftrec.envs.observation import Observation
+from driftrec.meta.checkpoint import load_weights, read_checkpoint, write_checkpoint
+from driftrec.meta.network import TrialNetwork
+from driftrec.meta.plackett_luce import best_slate, sample_slate
+from driftrec.meta.track import NetworkShape, Track
+
+P = TypeVar("P", bound="TrialPolicy")
+
+
+@dataclass(slots=True)
+class TrialState:
+    """What the policy remembers of each user: a `Track`, and what was shown.
+
+    Attributes:
+        memory: of the network, `(users, size)`.
+        request: requests so far in the trial, `(users,)`.
+        recent: features of the items shown recently, `(users, width)`.
+        mean: of the filter's belief, `(users, D)`; D is 0 without a filter.
+        covariance: of the filter's belief, `(users, D, D)`.
+        shown: 1 where an item was shown, uint8 `(users, items)`.
+    """
+
+    memory: np.ndarray
+    request: np.ndarray
+    recent: np.ndarray
+    mean: np.ndarray
+    covariance: np.ndarray
+    shown: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class TrialPolicy(ABC):
+    """A network with memory on one catalogue.
+
+    Attributes:
+        network: the trained network.
+        table: features, topics and quality of the items that can be shown, `(items, width)`.
+        unseen_only: never show an item twice to a user, while there are others.
+        acting: how scores become a slate; see `actings`.
+        bonus: of "ucb", in standard deviations.
+        seed: of the draws.
+        about: where the weights come from: population, config, iterations, validation score.
+        actings: the ways of acting that this kind of policy has.
+        kind: names its checkpoints.
+
+    Raises:
+        ValueError: if the items have another number of features than the network was trained on,
+            or there is no such way of acting.
+    """
+
+    network: Any
+    table: Tensor
+    unseen_only: bool = True
+    acting: str = "greedy"
+    bonus: float = 1.0
+    seed: int = 0
+    about: dict[str, Any] = field(default_factory=dict)
+    rng: torch.Generator = field(init=False, repr=False)
+
+    kind: ClassVar[str]
+    actings: ClassVar[tuple[str, ...]] = ("greedy", "sample")
+
+    def __post_init__(self) -> None:
+        expected, got = self.network.shape.width, self.table.shape[1]
+        if got != expected:
+            raise ValueError(
+                f"the policy was trained on items of {expected} features (features, topics and "
+                f"quality together); this catalogue's have {got}"
+            )
+        if self.acting not in self.actings:
+            raise ValueError(
+                f"acting must be one of {', '.join(self.actings)}; got {self.acting!r}"
+            )
+        object.__setattr__(self, "rng", torch.Generator().manual_seed(self.seed))
+
+    @abstractmethod
+    def scores(self, known: Tensor, track: Track) -> Tensor:
+        """What each item is worth now, `(users, items)`."""
+
+    def on(self: P, catalogue: Catalogue, slate: int | None = None) -> P:
+        """The same policy on another catalogue of as many features.
+
+        Raises:
+            ValueError: if the number of features, or of items in a request, differs.
+        """
+        ours = self.network.shape.slate
+        if slate not in (None, ours):
+            raise ValueError(
+                f"the policy was trained to show {ours} item(s) a request, not {slate}"
+            )
+        return replace(self, table=torch.from_numpy(np.array(catalogue.table)))
+
+    def start(self, users: int) -> TrialState:
+        """The state for users of whom nothing is known."""
+        shown = np.zeros((users, len(self.table)), np.uint8)
+        return _state(self.network.start(users), shown)
+
+    @torch.no_grad()
+    def act(self, observation: Observation, state: TrialState) -> tuple[np.ndarray, TrialState]:
+        """Choose slates, `(users, slate)`."""
+        device = self.table.device
+        track = Track(
+            *(torch.as_tensor(getattr(state, item.name), device=device) for item in fields(Track))
+        )
+        _, known, track = self.network.know(observation, track)
+        scores = self.scores(known, track)
+        slate = self.network.shape.slate
+        if self.unseen_only:
+            shown = torch.as_tensor(state.shown, device=device) > 0
+            # As in training: where too few are left for a slate of new items, all can be shown.
+            enough = (~shown).sum(1, keepdim=True) >= slate
+            scores.masked_fill_(shown & enough, -torch.inf)
+        draw = self.acting == "sample"
+        chosen = sample_slate(scores, slate, self.rng) if draw else best_slate(scores, slate)
+        items = chosen.cpu().numpy()
+        now_shown = state.shown.copy()
+        np.put_along_axis(now_shown, items, 1, axis=1)
+        return items, _state(track, now_shown)
+
+    def save(self, path: str | Path) -> None:
+        """Write weights and description as one safetensors file, atomically."""
+        description = {
+            "shape": asdict(self.network.shape),
+            "unseen_only": self.unseen_only,
+            "acting": self.acting,
+            "bonus": self.bonus,
+            "about": self.about,
+        }
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        write_checkpoint(path, self.kind, tensors | {"table": self.table}, description)
+
+
+def _state(track: Track, shown: np.ndarray) -> TrialState:
+    arrays = {item.name: getattr(track, item.name).cpu().numpy() for item in fields(Track)}
+    return TrialState(**arrays, shown=shown)
+
+
+def load_trial_policy(
+    policy: type[P],
+    path: str | Path,
+    build: Callable[[NetworkShape, Tensor, dict[str, Any]], TrialNetwork],
+    **options: Any,
+) -> P:
+    """Read a policy back, on the catalogue it was trained with; `on` gives it another.
+
+    Args:
+        policy: its class.
+        path: of a file that `TrialPolicy.save` wrote.
+        build: makes a network of a shape and a feature scale, and of the config that it was
+            trained with.
+        options: how it acts, in place of what was saved: `acting`, `bonus`, `seed`.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another kind.
+    """
+    tensors, description = read_checkpoint(path, policy.kind)
+    shape = NetworkShape(**description["shape"])
+    network = build(shape, torch.ones(shape.width), description["about"]["config"])
+    table = tensors.pop("table")
+    weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
+    load_weights(network, weights, path)
+    saved = {name: description[name] for name in ("unseen_only", "acting", "bonus", "about")}
+    return policy(network, table, **{**saved, **options})
