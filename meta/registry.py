@@ -15,11 +15,15 @@ ENTRY_POINTS = "driftrec.learners"
 
 LEARNERS: dict[str, str] = {
     "rl2": "driftrec.meta.rl2:RL2",
+    "amortised": "driftrec.meta.amortised:Amortised",
+    "dpt": "driftrec.meta.dpt:DPT",
 }
 """Built-in learners by name, as "module:class"; they are imported when they are asked for."""
 
 LOADERS: dict[str, str] = {
     "rl2-policy": "driftrec.meta.rl2_policy:load",
+    "amortised-policy": "driftrec.meta.amortised:load",
+    "dpt-policy": "driftrec.meta.dpt:load",
 }
 """What reads a policy of each kind of checkpoint, as "module:function"."""
 

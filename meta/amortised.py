@@ -1,0 +1,113 @@
+"""The amortised filter: a network that is taught what a Bayesian would believe, and acts on it.
+
+Simulated users' true click probabilities are known in training. A network that reads the trial is
+trained to give them the highest likelihood under a Gaussian for each item's logit, which makes its
+mean and variance those of the posterior (in expectation over users, at any history that training
+reaches), whatever the users' model: no model is needed when it acts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from driftrec.meta.belief_loss import likelihood_loss
+from driftrec.meta.learner import Learner
+from driftrec.meta.network import BeliefNetwork, feature_scale
+from driftrec.meta.rollout import Trials
+from driftrec.meta.supervised import SupervisedConfig, SupervisedRun
+from driftrec.meta.track import Track
+from driftrec.meta.trial_policy import TrialPolicy, load_trial_policy
+
+
+@dataclass(frozen=True)
+class AmortisedConfig(SupervisedConfig):
+    """How the amortised filter is trained, and how it acts."""
+
+    acting: str = "greedy"
+    """greedy shows the highest means; ucb the highest mean + bonus * standard deviation; thompson
+    the highest draws from each item's Gaussian."""
+    bonus: float = 1.0
+    """Of ucb, in standard deviations."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.acting not in AmortisedPolicy.actings:
+            raise ValueError(
+                f"acting must be one of {', '.join(AmortisedPolicy.actings)}; got {self.acting!r}"
+            )
+        if not self.bonus >= 0:
+            raise ValueError(f"bonus must not be negative, got {self.bonus}")
+
+
+@dataclass(frozen=True, eq=False)
+class AmortisedPolicy(TrialPolicy):
+    """Acts on a learned belief about every item; see `AmortisedConfig.acting`."""
+
+    network: BeliefNetwork
+    kind = "amortised-policy"
+    actings = ("greedy", "ucb", "thompson")
+
+    def scores(self, known: Tensor, track: Track) -> Tensor:
+        """Means of items' logits, with a bonus or a draw, `(users, items)`."""
+        mean = self.network.means(known, self.table)
+        if self.acting == "ucb":
+            return mean + self.bonus * self.network.sds(known, track, self.table)
+        if self.acting == "thompson":
+            draw = torch.randn(mean.shape, generator=self.rng)
+            return mean + draw * self.network.sds(known, track, self.table)
+        return mean
+
+
+class AmortisedRun(SupervisedRun[AmortisedConfig, BeliefNetwork]):
+    """A training run of the amortised filter."""
+
+    kind = "amortised-training"
+
+    def build(self) -> BeliefNetwork:
+        """Memory and belief."""
+        return BeliefNetwork(self.shape(), feature_scale(self.table))
+
+    def scores(self, known: Tensor, track: Track) -> Tensor:
+        """What the policy goes by."""
+        return self.policy(self.network).scores(known, track)
+
+    def loss(self, known: Tensor, trials: Trials, users: Tensor) -> Tensor:
+        """Surprise at the probed items' true logits."""
+        return likelihood_loss(self.network, known, self.table, trials, users)
+
+    def policy(self, network: BeliefNetwork) -> AmortisedPolicy:
+        """The policy of a network, acting as the config says."""
+        config = self.config
+        return AmortisedPolicy(
+            network,
+            self.table,
+            unseen_only=config.unseen_only,
+            acting=config.acting,
+            bonus=config.bonus,
+            about=self.about,
+        )
+
+
+class Amortised(Learner[AmortisedConfig]):
+    """Teaches a network the belief of a Bayesian filter, by labels of simulated users.
+
+    Args:
+        config: see `AmortisedConfig`.
+    """
+
+    config_type = AmortisedConfig
+    run_type = AmortisedRun
+
+
+def load(path: str | Path, **options: Any) -> AmortisedPolicy:
+    """Read an `AmortisedPolicy`; see `load_trial_policy`."""
+
+    def build(shape: Any, scale: Tensor, config: dict[str, Any]) -> BeliefNetwork:
+        return BeliefNetwork(shape, scale)
+
+    return load_trial_policy(AmortisedPolicy, path, build, **options)

@@ -1,0 +1,177 @@
+"""What the learners share that are taught by labels of the hidden state, not by rewards."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from driftrec.envs import Population
+from driftrec.meta.belief_loss import filter_loss
+from driftrec.meta.learner import LearnerConfig
+from driftrec.meta.memories import MemoryName
+from driftrec.meta.network import BeliefNetwork, TrialNetwork
+from driftrec.meta.never_lost import never_lost
+from driftrec.meta.plackett_luce import best_slate, sample_slate
+from driftrec.meta.ppo import FILTER_STEPS, FILTER_USERS
+from driftrec.meta.rollout import Choose, Notes, Trials, collect
+from driftrec.meta.run import TrainingRun
+from driftrec.meta.track import NetworkShape, Track
+from driftrec.meta.workers import Worker
+
+Scores = Callable[[Tensor, Track], Tensor]
+"""What items are worth, `(users, items)`, given what is known and the track."""
+
+
+@dataclass(frozen=True)
+class SupervisedConfig(LearnerConfig):
+    """What the learners that are taught by labels let one choose."""
+
+    hidden: int = 96
+    """Units of the memory."""
+    memory: MemoryName = "gru"
+    """What remembers the trial: gru, lstm or transformer."""
+    layers: int = 2
+    """Of a transformer."""
+    window: int = 128
+    """Requests that a transformer remembers."""
+    filter: bool = True
+    """Give the memory the belief of a filter whose parameters are learnt too; see
+    `driftrec.meta.learned_filter`."""
+    probes: int = 32
+    """Items a request whose true expected feedback is known in training."""
+    timed: bool = False
+    """Whether the network sees the time in the trial."""
+    epochs: int = 2
+    """Passes over each batch of trials."""
+    minibatches: int = 16
+    """Parts of the users into which a pass is cut; sequences stay whole."""
+    explore: float = 0.1
+    """Share of requests, while training, that show random items."""
+    gradient_clip: float = 0.5
+    """Largest norm of a gradient step."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("hidden", "probes", "epochs", "minibatches"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.explore <= 1:
+            raise ValueError(f"explore must lie in [0, 1], got {self.explore}")
+
+
+C = TypeVar("C", bound=SupervisedConfig)
+N = TypeVar("N", bound=TrialNetwork)
+
+
+class SupervisedRun(TrainingRun[C], Generic[C, N]):
+    """A run of a learner that is taught by labels, between two iterations, on one worker."""
+
+    network: N
+    optimiser: torch.optim.Optimizer
+    acting = "greedy"
+    best_item = False
+
+    def __init__(self, worker: Worker, config: C, population: Population) -> None:
+        self.table = torch.from_numpy(np.array(population.split("train").catalogue.table))
+        super().__init__(worker, config, population)
+        users = config.users // worker.count
+        self.env = self.environment(never_lost(population), "train", users)
+
+    @abstractmethod
+    def scores(self, known: Tensor, track: Track) -> Tensor:
+        """What items are worth while training, `(users, items)`."""
+
+    @abstractmethod
+    def loss(self, known: Tensor, trials: Trials, users: Tensor) -> Tensor:
+        """The loss on some users' trials, of what was known before each of their requests."""
+
+    def shape(self) -> NetworkShape:
+        """Sizes of the network by the config."""
+        config = self.config
+        return NetworkShape.of(
+            self.population,
+            hidden=config.hidden,
+            timed=config.timed,
+            memory=config.memory,
+            layers=config.layers,
+            window=config.window,
+            filter=config.filter,
+        )
+
+    def build_optimiser(self) -> torch.optim.Optimizer:
+        """Adam, with the share of the step that a filter takes."""
+        groups = self.network.parameter_groups()
+        return torch.optim.Adam(groups, lr=self.config.learning_rate, eps=1e-5)
+
+    def update(self, seed: int, rate: float) -> dict[str, float]:
+        """Collect a batch of trials with some exploration, and learn from its labels."""
+        config = self.config
+        notes = Notes(config.probes, self.best_item, config.reward_weights)
+        trials = collect(
+            self.env,
+            self.network,
+            exploring(self.scores, self.network.shape.slate, config.explore, self.acting, seed),
+            seed=seed,
+            unseen_only=config.unseen_only,
+            notes=notes,
+        )
+        self.set_rate(rate)
+        rng = torch.Generator().manual_seed(seed)
+        losses, norms = [], []
+        for _ in range(config.epochs):
+            order = torch.randperm(self.env.num_envs, generator=rng)
+            for users in order.chunk(min(config.minibatches, len(order))):
+                known = self.network.relive(trials.inputs[:-1, users])
+                loss = self.loss(known, trials, users)
+                norms.append(self._step(loss))
+                losses.append(loss.item())
+        if isinstance(self.network, BeliefNetwork) and config.filter:
+            for _ in range(FILTER_STEPS):
+                order = torch.randperm(self.env.num_envs, generator=rng)[:FILTER_USERS]
+                self._step(filter_loss(self.network, self.table, trials, order))
+        reward = float(trials.rewards[trials.alive].mean())
+        means = self.worker.average(reward, float(np.mean(losses)), float(np.mean(norms)))
+        return dict(zip(("reward", "loss", "gradient_norm"), means, strict=True))
+
+    def _step(self, loss: Tensor) -> float:
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.worker.average_gradients(self.network)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+        self.optimiser.step()
+        return float(norm)
+
+
+def exploring(scores: Scores, slate: int, share: float, acting: str, seed: int) -> Choose:
+    """Shows the best items, or draws them by softmax, and random ones to a share of users.
+
+    Args:
+        scores: of items.
+        slate: items in a request.
+        share: of requests that show random items.
+        acting: "greedy" or "sample".
+        seed: of the draws.
+    """
+    rng: dict[Any, torch.Generator] = {}
+
+    def choose(known: Tensor, track: Track, banned: Tensor | None) -> tuple[Tensor, Tensor]:
+        device = known.device
+        generator = rng.setdefault(device, torch.Generator(device).manual_seed(seed))
+        worth = scores(known, track)
+        random = torch.rand(len(worth), 1, generator=generator, device=device) < share
+        if random.any():
+            anything = torch.rand(worth.shape, generator=generator, device=device)
+            worth = torch.where(random, anything, worth)
+        if banned is not None:
+            worth = worth.masked_fill(banned, -torch.inf)
+        draw = acting == "sample"
+        chosen = sample_slate(worth, slate, generator) if draw else best_slate(worth, slate)
+        return chosen, torch.zeros(len(chosen), device=device)
+
+    return choose
