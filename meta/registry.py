@@ -17,6 +17,7 @@ LEARNERS: dict[str, str] = {
     "rl2": "driftrec.meta.rl2:RL2",
     "amortised": "driftrec.meta.amortised:Amortised",
     "dpt": "driftrec.meta.dpt:DPT",
+    "es": "driftrec.meta.evolution:ES",
 }
 """Built-in learners by name, as "module:class"; they are imported when they are asked for."""
 
