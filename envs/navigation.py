@@ -213,4 +213,4 @@ class Navigation2DEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def privileged(self) -> np.ndarray:
         """The goal, `(2,)`: for oracles."""
-        return self._batch.goal[0].copy()
+        return np.array(self._batch.goal[0])
