@@ -15,6 +15,7 @@ from driftrec.envs import (
     Population,
     RecommendationVectorEnv,
     Simulation,
+    Stream,
     TabularMDP,
     UserModel,
     bernoulli_population,
@@ -120,9 +121,8 @@ def test_the_next_state_follows_the_transition_probabilities() -> None:
         array.resize((users, *array.shape[1:]), refcheck=False)
         array[:] = array[0]
     state.now[:], state.action[:], state.step[:] = 2, 1, 1
-    simulation = Simulation(tabular_population().split("train"), users)
-    simulation.reset(0)
-    after = model.drift(state, np.zeros(users, np.float32), simulation.streams.drift)
+    stream = Stream(np.random.SeedSequence(0))
+    after = model.drift(state, np.zeros(users, np.float32), stream)
     chance = np.diff(state.reach[0, 2, 1], prepend=0)
     found = np.bincount(after.now, minlength=4) / users
     np.testing.assert_allclose(found, chance, atol=4.5 * 0.5 / math.sqrt(users))
