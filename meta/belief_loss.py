@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from driftrec.meta.network import BeliefNetwork
+from driftrec.meta.network import BeliefNetwork, TrialNetwork
 from driftrec.meta.rollout import Trials
 from driftrec.meta.track import NetworkShape
+
+FIRST_LESSONS = 4
+"""Iterations in which a learned filter is taught thoroughly; its parameters are few."""
+
+FILTER_USERS = 64
+"""Users whose trials one step of a filter's parameters runs through again."""
 
 LARGEST_LOGIT = 8.0
 """Labels are kept within this: beyond, a click is as good as certain."""
@@ -76,6 +83,16 @@ def filter_loss(network: BeliefNetwork, table: Tensor, trials: Trials, users: Te
             mean, covariance, slates[request], feedback[request], elapsed[request], alive[request]
         )
     return (trials.weights(users) * torch.stack(surprises)).sum()
+
+
+def filter_lessons(
+    network: TrialNetwork, trials: Trials, iteration: int, rng: torch.Generator
+) -> Iterator[Tensor]:
+    """Users for each step of a filter's parameters in an iteration; none without a filter."""
+    if network.trunk.filter is None:
+        return
+    for _ in range(16 if iteration < FIRST_LESSONS else 1):
+        yield torch.randperm(trials.alive.shape[1], generator=rng)[:FILTER_USERS]
 
 
 def labels(expected: Tensor, shape: NetworkShape) -> Tensor:

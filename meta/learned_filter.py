@@ -86,7 +86,7 @@ class LearnedFilter(nn.Module):
             step = (feedback - centre) * curvature
         mean = mean + (weight * step)[:, None] * spread
         scaled = (weight * curvature)[:, None] * spread
-        return mean, covariance - scaled[:, :, None] * spread[:, None, :]
+        return mean, torch.baddbmm(covariance, scaled[:, :, None], spread[:, None], alpha=-1)
 
     def pass_time(
         self, mean: Tensor, covariance: Tensor, log_elapsed: Tensor
@@ -96,8 +96,9 @@ class LearnedFilter(nn.Module):
         kept = torch.exp(-days[:, None] * self.log_rate.exp())
         fresh = (1 - kept**2) * (2 * self.log_sd).exp()
         mean = self.prior_mean + kept * (mean - self.prior_mean)
-        covariance = kept[:, :, None] * covariance * kept[:, None, :]
-        return mean, covariance + torch.diag_embed(fresh)
+        covariance = covariance * (kept[:, :, None] @ kept[:, None])
+        covariance.diagonal(dim1=-2, dim2=-1).add_(fresh)
+        return mean, covariance
 
     def variance(self, covariance: Tensor, items: Tensor) -> Tensor:
         """Variance of the logit of items, given with a 1: `(..., items)` of `(items, D / 2)`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from abc import ABC
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from driftrec.agents.policy import Policy
 from driftrec.envs import Catalogue, Population
@@ -70,7 +70,15 @@ class AnyLearner(Protocol):
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    """What every learner that goes by iterations lets one choose."""
+    """What every learner that goes by iterations lets one choose.
+
+    Attributes:
+        smoke: what differs in the smallest size.
+    """
+
+    smoke: ClassVar[dict[str, Any]] = {
+        "iterations": 2, "users": 64, "validate_every": 1, "validation_users": 64,
+    }  # fmt: skip
 
     iterations: int = 150
     """Batches of trials to learn from."""
@@ -110,6 +118,26 @@ class LearnerConfig:
             raise ValueError(f"users ({self.users}) must divide among {self.workers} workers")
         LearningRate(self.schedule, self.learning_rate, self.iterations)
         reward_function(self.reward)
+
+    @classmethod
+    def of_size(cls, size: str) -> Self:
+        """The config of a size.
+
+        Args:
+            size: "smoke" shows in seconds that all works, not how well; "standard" is the default;
+                "full" takes three times as many iterations.
+
+        Raises:
+            ValueError: if there is no such size.
+        """
+        standard = cls()
+        if size == "smoke":
+            return replace(standard, **cls.smoke)
+        if size == "full":
+            return replace(standard, iterations=3 * standard.iterations)
+        if size == "standard":
+            return standard
+        raise ValueError(f"size must be smoke, standard or full, got {size!r}")
 
     @property
     def reward_weights(self) -> dict[str, float]:

@@ -15,7 +15,7 @@ from driftrec.meta.trunk import Trunk
 SHARPNESS_RATE = 10.0
 """Share of the learning rate for the sharpness, whose size is of that order."""
 
-FILTER_RATE = 10.0
+FILTER_RATE = 15.0
 """Share of the learning rate for the filter's parameters: logarithms, that have far to go."""
 
 

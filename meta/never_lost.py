@@ -34,7 +34,7 @@ class NeverLost(UserModel):
     model: UserModel
 
     def __post_init__(self) -> None:
-        for name in ("seconds_per_request", "feedback_range", "verified"):
+        for name in ("seconds_per_request", "feedback_range", "verified", "context_size"):
             object.__setattr__(self, name, getattr(self.model, name))
 
     def survival(self, state: Any) -> Array:
@@ -44,6 +44,10 @@ class NeverLost(UserModel):
     def sample(self, users: int, rng: np.random.Generator) -> Any:
         """As the model."""
         return self.model.sample(users, rng)
+
+    def context(self, state: Any) -> Array:
+        """As the model."""
+        return self.model.context(state)
 
     def respond(self, state: Any, slate: Slate) -> FeedbackDistribution:
         """As the model."""

@@ -9,17 +9,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from driftrec.meta.belief_loss import filter_loss, mean_loss
+from driftrec.meta.belief_loss import filter_lessons, filter_loss, mean_loss
 from driftrec.meta.gae import generalised_advantages
 from driftrec.meta.network import ActorCritic
 from driftrec.meta.plackett_luce import slate_log_probability
 from driftrec.meta.rollout import Trials
-
-FILTER_STEPS = 2
-"""Steps of a learned filter's parameters in an update: they are few and need no more."""
-
-FILTER_USERS = 128
-"""Users whose trials each such step runs through again."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +126,7 @@ class Update:
         wanted: see `targets`.
         table: features of the catalogue, `(items, width)`.
         config: see `PPOConfig`.
+        iteration: updates before this one.
         entropy_weight: weight of the entropy now.
         rng: shuffles users.
         synchronise: called after each backward pass, to average gradients over workers.
@@ -143,6 +138,7 @@ class Update:
     wanted: Targets
     table: Tensor
     config: PPOConfig
+    iteration: int
     entropy_weight: float
     rng: torch.Generator
     synchronise: Callable[[nn.Module], None]
@@ -157,9 +153,8 @@ class Update:
             for users in self._minibatches()
         ]
         rest = [self._step(users, self._prediction_loss) for users in self._minibatches()]
-        for _ in range(FILTER_STEPS if self.network.trunk.filter is not None else 0):
-            order = torch.randperm(self.trials.alive.shape[1], generator=self.rng)
-            self._step(order[:FILTER_USERS], self._filter_loss)
+        for users in filter_lessons(self.network, self.trials, self.iteration, self.rng):
+            self._step(users, self._filter_loss)
         report, predictions = _mean(policy), _mean(rest)
         report.value_loss, report.belief_loss = predictions.value_loss, predictions.belief_loss
         report.gradient_norm = predictions.gradient_norm

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from driftrec.envs import Population
-from driftrec.meta.belief_loss import filter_loss
+from driftrec.meta.belief_loss import FIRST_LESSONS, filter_lessons, filter_loss
 from driftrec.meta.learner import LearnerConfig
 from driftrec.meta.memories import MemoryName
 from driftrec.meta.network import BeliefNetwork, TrialNetwork
 from driftrec.meta.never_lost import never_lost
 from driftrec.meta.plackett_luce import best_slate, sample_slate
-from driftrec.meta.ppo import FILTER_STEPS, FILTER_USERS
 from driftrec.meta.rollout import Choose, Notes, Trials, collect
 from driftrec.meta.run import TrainingRun
 from driftrec.meta.track import NetworkShape, Track
@@ -123,29 +122,32 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
         )
         self.set_rate(rate)
         rng = torch.Generator().manual_seed(seed)
-        losses, norms = [], []
-        for _ in range(config.epochs):
-            order = torch.randperm(self.env.num_envs, generator=rng)
-            for users in order.chunk(min(config.minibatches, len(order))):
-                known = self.network.relive(trials.inputs[:-1, users])
-                loss = self.loss(known, trials, users)
-                norms.append(self._step(loss))
-                losses.append(loss.item())
-        if isinstance(self.network, BeliefNetwork) and config.filter:
-            for _ in range(FILTER_STEPS):
-                order = torch.randperm(self.env.num_envs, generator=rng)[:FILTER_USERS]
-                self._step(filter_loss(self.network, self.table, trials, order))
+        steps = [self._step(loss) for loss in self._losses(trials, rng)]
         reward = float(trials.rewards[trials.alive].mean())
-        means = self.worker.average(reward, float(np.mean(losses)), float(np.mean(norms)))
+        loss, norm = np.mean(steps, axis=0).tolist()
+        means = self.worker.average(reward, loss, norm)
         return dict(zip(("reward", "loss", "gradient_norm"), means, strict=True))
 
-    def _step(self, loss: Tensor) -> float:
+    def _losses(self, trials: Trials, rng: torch.Generator) -> Iterator[Tensor]:
+        """The loss of each step: those of a filter first, alone while it knows nothing yet."""
+        for users in filter_lessons(self.network, trials, self.iteration, rng):
+            yield filter_loss(cast(BeliefNetwork, self.network), self.table, trials, users)
+        if self.network.trunk.filter is not None and self.iteration < FIRST_LESSONS:
+            return
+        for _ in range(self.config.epochs):
+            order = torch.randperm(self.env.num_envs, generator=rng)
+            for users in order.chunk(min(self.config.minibatches, len(order))):
+                known = self.network.relive(trials.inputs[:-1, users])
+                yield self.loss(known, trials, users)
+
+    def _step(self, loss: Tensor) -> tuple[float, float]:
+        """One step of the optimiser; the loss, and the gradient's norm."""
         self.optimiser.zero_grad()
         loss.backward()
         self.worker.average_gradients(self.network)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
         self.optimiser.step()
-        return float(norm)
+        return loss.item(), float(norm)
 
 
 def exploring(scores: Scores, slate: int, share: float, acting: str, seed: int) -> Choose:

@@ -88,9 +88,9 @@ All policies act greedily on the same users with the same luck. filter-ucb knows
 and the clairvoyant the hidden state: the score is 0 for most-popular and 1 for filter-ucb.
 
 [bold]Try next[/bold]
-  train longer:     python scripts/train.py --population {log} --out runs/{log}
+  train longer:     python scripts/train.py --population {log} --out runs/{log} learner:rl2
   compare:          python scripts/benchmark.py --population {log} --checkpoint rl2=runs/{log}
-  for retention:    python scripts/train.py --population {log} --rl2.reward retention --out runs/r
+  another learner:  python scripts/train.py --population {log} --out runs/a learner:amortised
   another log:      python scripts/demo.py --log Movies --out runs/demo-movies
   your own users:   the guide's page "Plug in your own user model"
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from driftrec.meta.rl2_config import RL2Config
 
@@ -10,6 +11,8 @@ from driftrec.meta.rl2_config import RL2Config
 @dataclass(frozen=True)
 class ESConfig(RL2Config):
     """How evolution strategies train; what only a gradient through time needs is not read."""
+
+    smoke: ClassVar[dict[str, Any]] = RL2Config.smoke | {"pairs": 8, "at_once": 8}
 
     iterations: int = 200
     """Steps, each from one generation of perturbed networks."""

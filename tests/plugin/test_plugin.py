@@ -125,8 +125,8 @@ print(gain.mean() / (gain.std() / len(gain) ** 0.5))
 def test_the_training_script_learns_to_please_its_users(installed: Path, tmp_path: Path) -> None:
     run(
         str(ROOT / "scripts" / "train.py"), "--population", "tides", "--out", "learnt",
-        "--rl2.iterations", "5", "--rl2.users", "128", "--rl2.hidden", "32",
-        "--rl2.validation-users", "50", cwd=tmp_path, path=installed,
+        "learner:rl2", "--learner.iterations", "5", "--learner.users", "128", "--learner.hidden", "32",
+        "--learner.validation-users", "50", cwd=tmp_path, path=installed,
     )  # fmt: skip
     standard_errors = float(run("-c", LEARNT, "learnt", cwd=tmp_path, path=installed))
     assert standard_errors > 4

@@ -13,8 +13,8 @@ import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 TINY = [
-    *("--rl2.users", "8", "--rl2.hidden", "4", "--rl2.workers", "1", "--rl2.probes", "2"),
-    *("--rl2.validation-users", "4", "--rl2.validate-every", "1", "--rl2.ppo.epochs", "1"),
+    *("learner:rl2", "--learner.users", "8", "--learner.hidden", "4", "--learner.workers", "1", "--learner.probes", "2"),
+    *("--learner.validation-users", "4", "--learner.validate-every", "1", "--learner.ppo.epochs", "1"),
 ]
 
 
@@ -34,7 +34,7 @@ def last_iteration(folder):
 
 def test_a_killed_run_resumes_to_the_file_of_one_that_was_never_cut(tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    size = [*TINY, "--rl2.iterations", "12"]
+    size = [*TINY, "--learner.iterations", "12"]
     assert train("--out", whole, *size).returncode == 0
     process = subprocess.Popen(
         command("--out", cut, *size), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -56,9 +56,9 @@ def test_a_killed_run_resumes_to_the_file_of_one_that_was_never_cut(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--population", "Nowhere"], "population must be one of"),
-        (["--rl2.users", "3", "--rl2.workers", "2"], "users (3) must divide among 2 workers"),
-        (["--rl2.reward", "likes"], "reward must be made of"),
+        (["--population", "Nowhere", "learner:rl2"], "population must be one of"),
+        (["learner:rl2", "--learner.users", "3", "--learner.workers", "2"], "users (3) must divide among 2 workers"),
+        (["learner:rl2", "--learner.reward", "likes"], "reward must be made of"),
     ],
 )
 def test_bad_input_is_named_in_one_line_with_exit_code_2(arguments, message, tmp_path):
@@ -66,3 +66,28 @@ def test_bad_input_is_named_in_one_line_with_exit_code_2(arguments, message, tmp
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def names_of_learners():
+    from driftrec.meta import learner_names
+
+    return learner_names()
+
+
+@pytest.mark.parametrize("learner", names_of_learners())
+def test_every_learner_trains_in_its_smoke_size_to_a_policy_that_loads(learner, tmp_path):
+    from driftrec.meta import load
+
+    cut = ("--max-requests", "12", "--size", "smoke")
+    result = train("--population", "Feed", "--out", tmp_path, *cut, f"learner:{learner}")
+    assert result.returncode == 0, result.stderr
+    policy = load(tmp_path)
+    assert policy.about["population"] == "Feed"
+    assert policy.start(3) is not None
+
+
+def test_each_learner_explains_its_own_options():
+    result = train("learner:dpt", "--help")
+    assert result.returncode == 0
+    assert "--learner.window" in result.stdout
+    assert "--learner.own-rate" not in result.stdout
