@@ -43,7 +43,7 @@ class GaussianBandit(UserModel):
         check_noise(self.sd)
 
     def sample(self, users: int, rng: np.random.Generator) -> ArmMeans:
-        """Arms with m ~ U[0, 1] (Lee et al. 2023, "Supervised Pretraining Can Learn…", 4.1)."""
+        """Arms with m ~ U[0, 1] (Lee et al. 2023, "Supervised Pretraining Can Learn…")."""
         return ArmMeans(rng.random((users, self.arms), dtype=np.float32))
 
     def respond(self, state: ArmMeans, slate: Slate) -> GaussianFeedback:
@@ -68,8 +68,7 @@ def gaussian_population(arms: int = 5, pulls: int = 500, sd: float = 0.3) -> Pop
 class GaussianBanditEnv(RecommendationEnv):
     """A bandit of 5 arms, pulled 500 times: that of the decision-pretrained transformer.
 
-    Arm j pays N(m_j, .3²), with m_j drawn from U[0, 1] for the trial (Lee et al. 2023, section
-    4.1). An arm may be pulled again and again. Published regrets over 500 pulls:
+    Arm j pays N(m_j, .3²), with m_j drawn from U[0, 1] for the trial (Lee et al. 2023). An arm may be pulled again and again. Published regrets over 500 pulls:
     Thompson sampling 9.54, UCB 10.54, the best empirical mean 17.9.
 
     Action space:

@@ -50,7 +50,7 @@ class LinearBandit(UserModel):
         check_noise(self.sd)
 
     def sample(self, users: int, rng: np.random.Generator) -> Taste:
-        """Weights from N(0, I/d) (Lee et al. 2023, "Supervised Pretraining Can Learn…", 4.2)."""
+        """Weights from N(0, I/d) (Lee et al. 2023, "Supervised Pretraining Can Learn…")."""
         weights = rng.standard_normal((users, self.dimension), dtype=np.float32)
         return Taste(weights / np.float32(np.sqrt(self.dimension)))
 
@@ -88,7 +88,7 @@ class LinearBanditEnv(RecommendationEnv):
 
     Arm j pays N(<w, x_j>, .3²): the features x of the arms are drawn from N(0, I/d), once for all
     trials and splits, and are the catalogue's; w is drawn from N(0, I/d) for the trial (Lee et al.
-    2023, section 4.2). Published regrets over 200 pulls: LinUCB 3.97, linear Thompson sampling
+    2023). Published regrets over 200 pulls: LinUCB 3.97, linear Thompson sampling
     4.00. They depend on the arms, which were not published: over the seeds 0 to 11 of the arms the
     regret of Thompson sampling lies between 3.2 and 4.7. The default arms were chosen among 60
     since both lose about as much on them (4.0 and 3.9).

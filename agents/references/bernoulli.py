@@ -98,7 +98,7 @@ class BernoulliLookahead(BernoulliPolicy):
     The value of m pulls of arm i, with r pulls left, is m mean_i + (r - m) E max_j mean_j', with
     means after those pulls; an arm scores its best m. With `ahead = (1,)` this is the one-step
     lookahead, which is the knowledge-gradient policy (Ryzhov, Powell and Frazier 2012, "The
-    knowledge gradient algorithm for a general class of online learning problems", equation 11);
+    knowledge gradient algorithm for a general class of online learning problems");
     more pulls ahead mend its blindness where one pull cannot change the best arm (KG(*), Frazier
     and Powell 2010).
 

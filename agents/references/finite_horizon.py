@@ -21,7 +21,7 @@ class BernoulliIndex(ArmPolicy):
 
     The index of an arm with r pulls left is the greatest E(rewards) / E(pulls) over rules to stop
     pulling it, after r pulls at the latest (Kaufmann 2018, "On Bayesian index policies for
-    sequential resource allocation", section 4; Lattimore 2016 bounds its regret). It is optimal
+    sequential resource allocation"; Lattimore 2016 bounds its regret). It is optimal
     for one unknown arm beside a known one, and within noise of the optimum for two.
 
     Args:

@@ -39,7 +39,7 @@ class PSRL:
     Posterior sampling (Osband, Russo and Van Roy 2013, algorithm 1) with a flat Dirichlet prior of
     transitions and a N(prior_mean, 1) prior of mean rewards. With more than one draw it is
     optimistic: value iteration takes the best draw for each state and action (OPSRL, Osband and
-    Van Roy 2017, "Why is posterior sampling better than optimism", section 6).
+    Van Roy 2017, "Why is posterior sampling better than optimism").
 
     The results that Duan et al. (2016, table 2) publish are those of a prior mean of 0. With the
     true one of 1 it explores longer than so few episodes are worth; with a spread of 0 it does not
