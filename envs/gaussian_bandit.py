@@ -68,8 +68,9 @@ def gaussian_population(arms: int = 5, pulls: int = 500, sd: float = 0.3) -> Pop
 class GaussianBanditEnv(RecommendationEnv):
     """A bandit of 5 arms, pulled 500 times: that of the decision-pretrained transformer.
 
-    Arm j pays N(m_j, .3²), with m_j drawn from U[0, 1] for the trial (Lee et al. 2023). An arm may be pulled again and again. Published regrets over 500 pulls:
-    Thompson sampling 9.54, UCB 10.54, the best empirical mean 17.9.
+    Arm j pays N(m_j, .3²), with m_j drawn from U[0, 1] for the trial (Lee et al. 2023). An arm
+    may be pulled again and again. Published regrets over 500 pulls: Thompson sampling 9.54, UCB
+    10.54, the best empirical mean 17.9.
 
     Action space:
         `Discrete(arms)`: the arm to pull.

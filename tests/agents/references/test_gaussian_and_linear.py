@@ -34,7 +34,7 @@ def regret(population: Population, name: str, users: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("population", "name", "published", "users", "slack"),
     [
-        # Lee et al. 2023, figures 2 and 4, of 200 trials each: their own errors are the slack.
+        # Lee et al. 2023, of a few hundred trials each: their own errors are the slack.
         (GAUSSIAN, "thompson", 9.54, 2000, 0.4),
         (GAUSSIAN, "ucb", 10.54, 2000, 0.3),
         (GAUSSIAN, "empirical-mean", 17.9, 4000, 1.5),
