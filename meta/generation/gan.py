@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from driftrec.meta.generation.generator import SLOPE, Generator, Standardiser
 
 
+CALIBRATION = 20_000
+"""Generated users by which mean and variance are set."""
+
+
 @dataclass(frozen=True)
 class GANConfig:
     """How a generator of users is trained (WGAN-GP: Gulrajani et al. 2017, algorithm 1)."""
@@ -72,7 +76,7 @@ def train_generator(vectors: np.ndarray, config: GANConfig, seed: int) -> Genera
     real = torch.from_numpy(units.apply(vectors))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return _exported(_Game(real, config).play(), units)
+        return _exported(_calibrated(_Game(real, config).play()), units)
 
 
 class _Game:
@@ -135,6 +139,21 @@ def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
         nn.LeakyReLU(SLOPE),
         nn.Linear(hidden, outputs),
     )
+
+
+@torch.no_grad()
+def _calibrated(network: _GeneratorNetwork) -> _GeneratorNetwork:
+    """Brings mean and variance of each number to those of the real users, 0 and 1.
+
+    They are known better than a critic tells them; shapes and dependence stay as they were learnt.
+    """
+    spread, mean = torch.std_mean(network(torch.randn(CALIBRATION, network.skip.in_features)), 0)
+    last = network.body[-1]
+    assert isinstance(last, nn.Linear)
+    last.bias.sub_(mean).div_(spread)
+    for layer in (last, network.skip):
+        layer.weight.div_(spread[:, None])
+    return network
 
 
 @torch.no_grad()

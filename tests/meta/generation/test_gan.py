@@ -74,6 +74,13 @@ def test_the_same_seed_gives_the_same_generator_and_leaves_global_randomness_alo
     assert not np.array_equal(drawn[0], drawn[2])
 
 
+def test_even_a_generator_that_hardly_learnt_has_the_real_means_and_variances():
+    vectors = mixture(500, 0).astype(np.float32)
+    made = train_generator(vectors, QUICK, seed=0).draw(20_000, np.random.default_rng(0))
+    assert np.allclose(made.mean(0), vectors.mean(0), atol=0.04 * vectors.std(0).max())
+    assert np.allclose(made.std(0), vectors.std(0), rtol=0.04)
+
+
 @torch.no_grad()
 def test_numpy_generates_what_the_network_does():
     torch.manual_seed(0)
