@@ -18,6 +18,7 @@ LEARNERS: dict[str, str] = {
     "amortised": "driftrec.meta.amortised:Amortised",
     "dpt": "driftrec.meta.dpt:DPT",
     "es": "driftrec.meta.evolution:ES",
+    "curriculum": "driftrec.meta.generation:Curriculum",
 }
 """Built-in learners by name, as "module:class"; they are imported when they are asked for."""
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from driftrec.meta.generation.generator import SLOPE, Generator, Standardiser
 
-
 CALIBRATION = 20_000
 """Generated users by which mean and variance are set."""
 

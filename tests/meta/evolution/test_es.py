@@ -136,6 +136,11 @@ def test_what_comes_after_a_loss_counts_by_the_chance_that_the_user_is_there():
     assert trial_rewards(Played).tolist() == [1 + 0.5 * 10 + 0.5 * 0.2 * 100]
 
 
+def test_every_size_is_a_config():
+    for size in ("smoke", "standard", "full"):
+        assert ESConfig.of_size(size).pairs in (8, 64)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
