@@ -14,7 +14,7 @@ HeadName = Literal["linear", "hypernetwork"]
 RANK = 4
 """Of the matrices that a hypernetwork makes."""
 
-HINTS = 2
+HINTS = 3
 """Numbers about the hidden state that the critic reads; see `driftrec.meta.rollout.Trials`."""
 
 
@@ -128,7 +128,9 @@ class ValueHead(nn.Module):
     def __init__(self, trunk: Trunk, privileged: bool = True) -> None:
         super().__init__()
         self.privileged = privileged
-        self.value = _linear(trunk.known + HINTS * privileged, 1, 1.0)
+        hidden = trunk.shape.hidden
+        first = _linear(trunk.known + HINTS * privileged, hidden, 1.0)
+        self.value = nn.Sequential(first, nn.SiLU(), _linear(hidden, 1, 1.0))
 
     def forward(self, known: Tensor, hint: Tensor) -> Tensor:
         """Values, `(...)`, of what is known `(..., known)` and the hint `(..., HINTS)`."""

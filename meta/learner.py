@@ -7,7 +7,7 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, get_args
 
 from driftrec.agents.policy import Policy
 from driftrec.envs import Catalogue, Population
@@ -20,6 +20,9 @@ from driftrec.meta.workers import Worker, run_workers
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 """Told of each iteration: how many are done, of how many, and its metrics."""
+
+Arrays = Literal["numpy", "torch"]
+"""Libraries that users can be simulated with."""
 
 
 class LearnedPolicy(Policy, Protocol):
@@ -103,7 +106,11 @@ class LearnerConfig:
     gradient_tolerance: float = 0.0
     """Stop when the gradient norm of an iteration falls below this; 0 for never."""
     workers: int = 1
-    """Processes among which the users are divided."""
+    """Processes among which the users are divided; under `torchrun`, as many as it started."""
+    device: str = "cpu"
+    """Where training users, networks and learning live, such as "cuda"."""
+    arrays: Arrays = "numpy"
+    """What simulates training users: numpy is the quicker on a CPU; a GPU takes torch."""
     seed: int = 0
     """Reproduces the run, together with the number of workers."""
 
@@ -116,6 +123,10 @@ class LearnerConfig:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.users % self.workers:
             raise ValueError(f"users ({self.users}) must divide among {self.workers} workers")
+        if self.arrays not in get_args(Arrays):
+            raise ValueError(f"arrays must be one of {get_args(Arrays)}, got {self.arrays!r}")
+        if self.arrays == "numpy" and self.device != "cpu":
+            raise ValueError(f"device {self.device!r} needs arrays='torch', got 'numpy'")
         LearningRate(self.schedule, self.learning_rate, self.iterations)
         reward_function(self.reward)
 
@@ -212,7 +223,10 @@ class Learner(ABC, Generic[C]):
         if folder is not None:
             write_json(folder / "config.json", json.loads(json.dumps(asdict(self.config))))
         job = (type(self), self.config, population, folder, resume)
-        policy: LearnedPolicy = run_workers(self.config.workers, _train, *job, lead=progress)
+        config = self.config
+        policy: LearnedPolicy = run_workers(
+            config.workers, _train, *job, lead=progress, device=config.device
+        )
         return policy
 
 

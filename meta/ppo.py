@@ -145,6 +145,8 @@ class Update:
 
     def run(self) -> UpdateReport:
         """Run all passes and report their means."""
+        for users in filter_lessons(self.network, self.trials, self.iteration, self.rng):
+            self._step(users, self._filter_loss)
         if not self.network.builds_on_belief:
             return _mean([self._step(users, self._all_losses) for users in self._minibatches()])
         known = self.wanted.known
@@ -153,8 +155,6 @@ class Update:
             for users in self._minibatches()
         ]
         rest = [self._step(users, self._prediction_loss) for users in self._minibatches()]
-        for users in filter_lessons(self.network, self.trials, self.iteration, self.rng):
-            self._step(users, self._filter_loss)
         report, predictions = _mean(policy), _mean(rest)
         report.value_loss, report.belief_loss = predictions.value_loss, predictions.belief_loss
         report.gradient_norm = predictions.gradient_norm

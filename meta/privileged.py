@@ -27,16 +27,17 @@ class Privileged:
     Args:
         env: just reset.
         rng: chooses the items that are probed.
-        probes: how many a request.
+        probes: how many a request, or all where there are fewer.
 
     Attributes:
         table: features of all items as tensors, where the environment's arrays live.
     """
 
     def __init__(self, env: RecommendationVectorEnv, rng: np.random.Generator, probes: int) -> None:
-        self._env, self._rng, self._probes = env, rng, probes
+        self._env, self._rng = env, rng
         self._simulation = env.simulation
         self.table = _tensor(env.simulation.catalogue.table)
+        self._probes = min(probes, len(self.table))
         self._items = np.zeros(0, np.int64)
         self._before: Any = None
         self._slate: Any = None
@@ -106,11 +107,11 @@ class Privileged:
         state, model = self._simulation.state, self._simulation.model
         lost = NeverLost(model.model if isinstance(model, NeverLost) else model)
         losing = (100 * (1 - _tensor(lost.survival(state)).float())).clamp(max=5)
-        keenness = torch.zeros_like(losing)
+        keenness = best = torch.zeros_like(losing)
         if expected.shape[1]:
             logits = torch.logit(expected, 1e-6) if clicks else expected
-            keenness = (logits - quality).mean(1)
-        return torch.stack([keenness, losing], 1)
+            keenness, best = (logits - quality).mean(1), expected.amax(1)
+        return torch.stack([keenness, best, losing], 1)
 
     def _expected_feedback(self, items: np.ndarray) -> Tensor:
         """True expected feedback on a few items, `(users, items)`."""

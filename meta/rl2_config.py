@@ -39,6 +39,9 @@ class RL2Config(LearnerConfig):
     If false, the trial's end is the end, and the network sees the time in the trial."""
     probes: int = 32
     """Items a request whose true click probability the belief is trained on; 0 for plain RL²."""
+    belief: bool = True
+    """Whether the policy builds on the belief, and memory learns from belief and value alone; else
+    the policy is all its own, and memory learns from its rewards. Without probes it is."""
     expected_rewards: bool = True
     """Learn from each request's expected reward given the hidden state, known in training,
     instead of the reward that chance gave; and from the risk of losing users instead of the loss
@@ -58,3 +61,8 @@ class RL2Config(LearnerConfig):
             raise ValueError("a filter learns from probes: set probes above 0, or filter=False")
         if not 0 <= self.own_rate <= 1:
             raise ValueError(f"own_rate must lie in [0, 1], got {self.own_rate}")
+
+    @property
+    def builds_on_belief(self) -> bool:
+        """Whether the policy builds on a belief."""
+        return self.belief and self.probes > 0

@@ -32,7 +32,7 @@ def load(path: str | Path, **options: Any) -> RL2Policy:
         return ActorCritic(
             shape,
             scale,
-            belief=config["probes"] > 0,
+            belief=config["belief"] and config["probes"] > 0,
             head=config["head"],
             privileged_critic=config["privileged_critic"],
         )

@@ -48,7 +48,7 @@ class RL2Run(TrainingRun[RL2Config]):
             shape,
             feature_scale(self.table),
             config.sharpness,
-            belief=config.probes > 0,
+            belief=config.builds_on_belief,
             head=config.head,
             privileged_critic=config.privileged_critic,
         )
@@ -57,7 +57,7 @@ class RL2Run(TrainingRun[RL2Config]):
         """Adam, with the share of the step that each head takes."""
         config = self.config
         shares = {"query": config.own_rate, "sharpness": SHARPNESS_RATE}
-        groups = self.network.parameter_groups(**(shares if config.probes else {}))
+        groups = self.network.parameter_groups(**(shares if config.builds_on_belief else {}))
         return torch.optim.Adam(groups, lr=config.learning_rate, eps=1e-5)
 
     def update(self, seed: int, rate: float) -> dict[str, float]:

@@ -41,9 +41,10 @@ class Trials:
         probe_expected: that, before the request, `(T, users, probes)`.
         probe_variance: the filter's variance of them, `(T, users, probes)`, or `(T, users, 0)`.
         best_item: the allowed item of highest expected feedback, `(T, users)`; -1 if not noted.
-        hint: for the critic, `(T + 1, users, 2)`: how much likelier than by their quality alone
-            the user clicks on random items, in logits (0 without probes), and the chance of
-            losing the user now, in percent, at most 5.
+        hint: for the critic, `(T + 1, users, 3)`: how much likelier than by their quality alone
+            the user clicks on random items, in logits, the highest expected feedback on one of
+            them (both 0 without probes), and the chance of losing the user now, in percent, at
+            most 5.
     """
 
     inputs: Tensor

@@ -48,17 +48,27 @@ class TrainingRun(ABC, Generic[C]):
         network: holds all that is learnt, as parameters and buffers.
         optimiser: of the network, or None for a learner without one.
         memo: numbers that updates need from one iteration to the next; kept in checkpoints.
+        libraries: whose arrays its training users may be made of.
+
+    Raises:
+        ValueError: if the config wants arrays of another library.
     """
 
     kind: ClassVar[str]
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
 
     def __init__(self, worker: Worker, config: C, population: Population) -> None:
+        if config.arrays not in self.libraries:
+            raise ValueError(
+                f"this learner trains on arrays of {' or '.join(self.libraries)}, "
+                f"not of {config.arrays}"
+            )
         self.worker = worker
         self.config = config
         self.population = population
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            self.network = self.build()
+            self.network = self.build().to(config.device)
         self.optimiser = self.build_optimiser()
         share = max(config.validation_users // worker.count, 1)
         self.validation_env = self.environment(population, "validation", share)
@@ -100,9 +110,20 @@ class TrainingRun(ABC, Generic[C]):
     def environment(
         self, population: Population, split: str, users: int
     ) -> RecommendationVectorEnv:
-        """Users of a split with the reward that is learnt, in trials that end where they end."""
+        """Users of a split with the reward that is learnt, in trials that end where they end.
+
+        Training users are of the config's arrays, on its device; others, which policies meet, of
+        numpy's.
+        """
+        torch_options = {"array_library": "torch", "device": self.config.device}
+        options = torch_options if (split, self.config.arrays) == ("train", "torch") else {}
         return RecommendationVectorEnv(
-            population, users, split=split, reward=self.config.reward, autoreset_mode="Disabled"
+            population,
+            users,
+            split=split,
+            reward=self.config.reward,
+            autoreset_mode="Disabled",
+            **options,
         )
 
     @property
@@ -183,7 +204,7 @@ class TrainingRun(ABC, Generic[C]):
     def best_policy(self) -> LearnedPolicy:
         """The policy with the weights that were best on the validation users."""
         with torch.random.fork_rng():
-            network = self.build()
+            network = self.build().to(self.config.device)
         network.load_state_dict(self.best_weights)
         return self.policy(network)
 

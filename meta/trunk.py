@@ -17,9 +17,9 @@ RECENT_SCALE = 0.1
 class Trunk(nn.Module):
     """Turns observations into what is known of each user before a request.
 
-    What is known is the memory's normalised output, what was shown recently, the context, and the
-    filter's belief where there is one: slow and fast part of each weight's mean, and the logarithm
-    of its standard deviation.
+    What is known is the memory's normalised output, what was shown recently, clock and context, and
+    the filter's belief where there is one: slow and fast part of each weight's mean, and the
+    logarithm of its standard deviation.
 
     Args:
         shape: sizes.
@@ -40,7 +40,8 @@ class Trunk(nn.Module):
         beliefs = 3 * (shape.width + 1) if shape.filter else 0
         public = 3 * shape.width + shape.slate + CLOCK_INPUTS + shape.context
         self.public = public
-        self.known = shape.hidden + shape.width + shape.context + beliefs
+        situation = CLOCK_INPUTS + shape.context
+        self.known = shape.hidden + shape.width + situation + beliefs
         self.encoder = nn.Linear(public + beliefs, shape.hidden)
         self.memory = make_memory(
             shape.memory, shape.hidden, layers=shape.layers, window=shape.window
@@ -138,7 +139,6 @@ class Trunk(nn.Module):
         features = inputs[..., : 3 * width] * scale
         scaled = torch.cat([features, inputs[..., 3 * width :]], -1)
         outputs, last = self.memory(nn.functional.silu(self.encoder(scaled)), memory)
-        context = inputs[..., self.public - self.shape.context : self.public]
-        beliefs = inputs[..., self.public :]
-        known = [self.norm(outputs), features[..., 2 * width :], context, beliefs]
-        return torch.cat(known, -1), last
+        # Clock and context, then the filter's belief: what needs no memory.
+        situation = inputs[..., self.public - CLOCK_INPUTS - self.shape.context :]
+        return torch.cat([self.norm(outputs), features[..., 2 * width :], situation], -1), last

@@ -41,7 +41,7 @@ def test_ratio_of_the_policy_to_itself_is_one(slate):
     wanted = targets(network, trials, PPOConfig(), continuing=True, return_scale=1.0)
     nothing = torch.optim.SGD(network.parameters(), lr=0.0)
     report = Update(
-        network, nothing, trials, wanted, table, PPOConfig(epochs=1), 0.0,
+        network, nothing, trials, wanted, table, PPOConfig(epochs=1), 0, 0.0,
         torch.Generator().manual_seed(0), lambda module: None,
     ).run()  # fmt: skip
     assert abs(report.kl) < 1e-6
