@@ -1,0 +1,100 @@
+"""A population whose training users are a finite set, as those of a log are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from driftrec.envs.arrays import Array, take
+from driftrec.envs.catalogue import Catalogue, Slate
+from driftrec.envs.feedback import FeedbackDistribution
+from driftrec.envs.population import Population
+from driftrec.envs.random import Stream
+from driftrec.envs.user_model import ReturnGap, UserModel
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteUsers(UserModel):
+    """The users of another model, drawn with replacement from a pool that was drawn once.
+
+    A user of the pool begins every trial in the same hidden state; luck and drift are new each
+    time.
+
+    Attributes:
+        model: how the users behave.
+        users: in the pool.
+        seed: of the pool.
+
+    Raises:
+        ValueError: if the pool would be empty.
+    """
+
+    model: UserModel
+    users: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.users < 1:
+            raise ValueError(f"users must be at least 1, got {self.users}")
+        for name in ("seconds_per_request", "feedback_range", "verified", "context_size"):
+            object.__setattr__(self, name, getattr(self.model, name))
+
+    @cached_property
+    def pool(self) -> Any:
+        """Hidden states of all users that there are."""
+        return self.model.sample(self.users, np.random.default_rng([self.seed, self.users]))
+
+    def sample(self, users: int, rng: np.random.Generator) -> Any:
+        """Users of the pool, each as likely as any other."""
+        return take(self.pool, rng.integers(self.users, size=users))
+
+    def respond(self, state: Any, slate: Slate) -> FeedbackDistribution:
+        """As the model."""
+        return self.model.respond(state, slate)
+
+    def react(self, state: Any, slate: Slate, feedback: Array) -> Any:
+        """As the model."""
+        return self.model.react(state, slate, feedback)
+
+    def drift(self, state: Any, elapsed: Array, rng: Stream) -> Any:
+        """As the model."""
+        return self.model.drift(state, elapsed, rng)
+
+    def leave(self, state: Any) -> Array:
+        """As the model."""
+        return self.model.leave(state)
+
+    def return_after(self, state: Any) -> ReturnGap:
+        """As the model."""
+        return self.model.return_after(state)
+
+    def context(self, state: Any) -> Array:
+        """As the model."""
+        return self.model.context(state)
+
+    def click_probability(self, state: Any, catalogue: Catalogue) -> Array:
+        """As the model."""
+        return self.model.click_probability(state, catalogue)
+
+    def default_catalogue(self) -> Catalogue:
+        """As the model."""
+        return self.model.default_catalogue()
+
+
+def finite_users(population: Population, users: int, seed: int = 0) -> Population:
+    """The population with a finite set of training users; all other splits stay as they are.
+
+    Args:
+        population: whose training users the set is drawn from.
+        users: in the set.
+        seed: of the set.
+
+    Raises:
+        ValueError: if the set would be empty.
+    """
+    split = population.split("train")
+    few = FiniteUsers(split.model, users, seed)
+    return replace(population, variants={**population.variants, "train": (few, split.catalogue)})
