@@ -58,7 +58,7 @@ class AmortisedPolicy(TrialPolicy):
         if self.acting == "ucb":
             return mean + self.bonus * self.network.sds(known, track, self.table)
         if self.acting == "thompson":
-            draw = torch.randn(mean.shape, generator=self.rng)
+            draw = torch.randn(mean.shape, generator=self.rng, device=mean.device)
             return mean + draw * self.network.sds(known, track, self.table)
         return mean
 

@@ -92,7 +92,8 @@ def filter_lessons(
     if network.trunk.filter is None:
         return
     for _ in range(16 if iteration < FIRST_LESSONS else 1):
-        yield torch.randperm(trials.alive.shape[1], generator=rng)[:FILTER_USERS]
+        users = torch.randperm(trials.alive.shape[1], generator=rng)[:FILTER_USERS]
+        yield users.to(trials.alive.device)
 
 
 def labels(expected: Tensor, shape: NetworkShape) -> Tensor:

@@ -14,6 +14,7 @@ from driftrec.meta.gae import generalised_advantages
 from driftrec.meta.network import ActorCritic
 from driftrec.meta.plackett_luce import slate_log_probability
 from driftrec.meta.rollout import Trials
+from driftrec.meta.workers import Worker
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def targets(
     *,
     continuing: bool,
     return_scale: float,
+    moments: Callable[[Tensor], tuple[float, float]] | None = None,
 ) -> Targets:
     """Normalised advantages, and returns in units of `return_scale`.
 
@@ -76,6 +78,7 @@ def targets(
         continuing: whether a truncation cuts a longer story, so that the value of the last
             observation follows it; after churn nothing follows.
         return_scale: unit of the values.
+        moments: mean and standard deviation of numbers, over all workers where there are several.
     """
     known = network.relive(trials.inputs)
     values = network.value(known, trials.hint) * return_scale
@@ -92,7 +95,7 @@ def targets(
         config.lam,
     )
     returns = (advantages + values[:-1]) / return_scale
-    spread, centre = torch.std_mean(advantages[alive])
+    centre, spread = (moments or Worker().mean_and_spread)(advantages[alive])
     return Targets((advantages - centre) / (spread + 1e-8) * alive, returns, known[:-1])
 
 
@@ -163,7 +166,7 @@ class Update:
     def _minibatches(self) -> Iterator[Tensor]:
         users = self.trials.alive.shape[1]
         for _ in range(self.config.epochs):
-            order = torch.randperm(users, generator=self.rng)
+            order = torch.randperm(users, generator=self.rng).to(self.trials.alive.device)
             yield from order.chunk(min(self.config.minibatches, users))
 
     def _step(

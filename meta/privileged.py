@@ -34,19 +34,24 @@ class Privileged:
     """
 
     def __init__(self, env: RecommendationVectorEnv, rng: np.random.Generator, probes: int) -> None:
-        self._env, self._rng = env, rng
+        self._env = env
         self._simulation = env.simulation
         self.table = _tensor(env.simulation.catalogue.table)
         self._probes = min(probes, len(self.table))
-        self._items = np.zeros(0, np.int64)
+        # Drawn ahead, so that a GPU is told of them once.
+        every = [
+            rng.choice(len(self.table), self._probes, replace=False)
+            for _ in range(env.simulation.max_requests + 1)
+        ]
+        self._ahead = iter(torch.as_tensor(np.stack(every), device=self.table.device))
+        self._items = self.table.new_zeros(0, dtype=torch.int64)
         self._before: Any = None
         self._slate: Any = None
 
     def look(self, trunk: Trunk, track: Track) -> dict[str, Tensor]:
         """Labels before a request: `probe_items`, `probe_expected`, `hint` (see `Trials`)."""
-        self._items = self._rng.choice(len(self.table), self._probes, replace=False)
-        expected = self._expected_feedback(self._items)
-        items = torch.as_tensor(self._items, device=self.table.device)
+        items = self._items = next(self._ahead)
+        expected = self._expected_feedback(items)
         hint = self._hint(expected, self.table[items, -1], trunk.shape.clicks)
         return {"probe_items": items, "probe_expected": expected, "hint": hint}
 
@@ -54,8 +59,8 @@ class Privileged:
         """The filter's variance of the items that were looked at."""
         variance = self.table.new_zeros(len(track.request), 0)
         if trunk.filter is not None and self._probes:
-            probed = self.table[torch.as_tensor(self._items, device=self.table.device)]
-            variance = trunk.filter.variance(track.covariance, trunk.with_one(probed))
+            probed = trunk.with_one(self.table[self._items])
+            variance = trunk.filter.variance(track.covariance, probed)
         return {"probe_variance": variance}
 
     def best_item(self, banned: Tensor | None, wanted: bool) -> Tensor:
@@ -113,17 +118,16 @@ class Privileged:
             keenness, best = (logits - quality).mean(1), expected.amax(1)
         return torch.stack([keenness, best, losing], 1)
 
-    def _expected_feedback(self, items: np.ndarray) -> Tensor:
+    def _expected_feedback(self, items: Tensor) -> Tensor:
         """True expected feedback on a few items, `(users, items)`."""
         simulation = self._simulation
         if not len(items):
             return self.table.new_zeros(self._env.num_envs, 0)
         if len(self.table) <= SMALL:
             every = _tensor(simulation.click_probability()).float()
-            return every[:, torch.as_tensor(items, device=every.device)]
-        whole = simulation.split.catalogue
-        few = Catalogue(whole.features[items], whole.topics[items], whole.quality[items])
-        few = few.to_library(simulation.xp, simulation.device)
+            return every[:, items]
+        whole, rows = simulation.catalogue, items.numpy() if simulation.xp is np else items
+        few = Catalogue(whole.features[rows], whole.topics[rows], whole.quality[rows])
         return _tensor(simulation.model.click_probability(simulation.state, few)).float()
 
 

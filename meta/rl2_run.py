@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 
@@ -23,11 +25,13 @@ class RL2Run(TrainingRun[RL2Config]):
     """A training run of RL² between two iterations, on one worker."""
 
     kind = "rl2-training"
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "torch")
     network: ActorCritic
     optimiser: torch.optim.Optimizer
 
     def __init__(self, worker: Worker, config: RL2Config, population: Population) -> None:
-        self.table = torch.from_numpy(np.array(population.split("train").catalogue.table))
+        table = np.array(population.split("train").catalogue.table)
+        self.table = torch.as_tensor(table, device=config.device)
         super().__init__(worker, config, population)
         users = never_lost(population) if config.expected_rewards else population
         self.env = self.environment(users, "train", config.users // worker.count)
@@ -80,6 +84,7 @@ class RL2Run(TrainingRun[RL2Config]):
             config.ppo,
             continuing=config.continuing,
             return_scale=self.memo["return_scale"],
+            moments=self.worker.mean_and_spread,
         )
         self.set_rate(rate)
         report = Update(
@@ -106,8 +111,7 @@ class RL2Run(TrainingRun[RL2Config]):
         to_come = generalised_advantages(
             trials.rewards, nothing, trials.alive, nothing[0], discounts, 1.0
         )
-        spread = float(to_come[trials.alive].std())
-        return max(self.worker.average(spread)[0], 1e-3)
+        return max(self.worker.mean_and_spread(to_come[trials.alive])[1], 1e-3)
 
     def policy(self, network: ActorCritic) -> RL2Policy:
         """The greedy policy of a network."""

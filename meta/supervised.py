@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -73,11 +73,13 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
 
     network: N
     optimiser: torch.optim.Optimizer
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "torch")
     acting = "greedy"
     best_item = False
 
     def __init__(self, worker: Worker, config: C, population: Population) -> None:
-        self.table = torch.from_numpy(np.array(population.split("train").catalogue.table))
+        table = np.array(population.split("train").catalogue.table)
+        self.table = torch.as_tensor(table, device=config.device)
         super().__init__(worker, config, population)
         users = config.users // worker.count
         self.env = self.environment(never_lost(population), "train", users)
@@ -135,7 +137,7 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
         if self.network.trunk.filter is not None and self.iteration < FIRST_LESSONS:
             return
         for _ in range(self.config.epochs):
-            order = torch.randperm(self.env.num_envs, generator=rng)
+            order = torch.randperm(self.env.num_envs, generator=rng).to(self.table.device)
             for users in order.chunk(min(self.config.minibatches, len(order))):
                 known = self.network.relive(trials.inputs[:-1, users])
                 yield self.loss(known, trials, users)

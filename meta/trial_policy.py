@@ -86,7 +86,8 @@ class TrialPolicy(ABC):
             raise ValueError(
                 f"acting must be one of {', '.join(self.actings)}; got {self.acting!r}"
             )
-        object.__setattr__(self, "rng", torch.Generator().manual_seed(self.seed))
+        rng = torch.Generator(self.table.device).manual_seed(self.seed)
+        object.__setattr__(self, "rng", rng)
 
     @abstractmethod
     def scores(self, known: Tensor, track: Track) -> Tensor:
@@ -103,7 +104,8 @@ class TrialPolicy(ABC):
             raise ValueError(
                 f"the policy was trained to show {ours} item(s) a request, not {slate}"
             )
-        return replace(self, table=torch.from_numpy(np.array(catalogue.table)))
+        table = torch.as_tensor(np.array(catalogue.table), device=self.table.device)
+        return replace(self, table=table)
 
     def start(self, users: int) -> TrialState:
         """The state for users of whom nothing is known."""

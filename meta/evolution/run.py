@@ -35,6 +35,7 @@ class ESRun(RL2Run):
     """
 
     kind = "es-training"
+    libraries = ("numpy",)
     config: ESConfig
 
     def __init__(self, worker: Worker, config: ESConfig, population: Population) -> None:
