@@ -22,7 +22,9 @@ class MetaPolicy(nn.Module):
         family: of the actions.
         adapted: which weights adapt to a task.
         inner_rate: length of the inner step.
-        learn_rates: learn a rate for each adapted number (Meta-SGD, Li et al. 2017).
+        learn_rates: learn a rate for each adapted number (Meta-SGD, Li et al. 2017) at each step
+            (Antoniou et al. 2019).
+        steps: inner steps that have rates of their own; later ones take the last.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class MetaPolicy(nn.Module):
         adapted: Adapted = "all",
         inner_rate: float = 0.1,
         learn_rates: bool = True,
+        steps: int = 1,
     ) -> None:
         super().__init__()
         self.network = network
@@ -42,7 +45,8 @@ class MetaPolicy(nn.Module):
         self.rates = nn.ParameterDict(
             {
                 _key(name): nn.Parameter(
-                    torch.full_like(weights[name], inner_rate), requires_grad=learn_rates
+                    torch.full((steps, *weights[name].shape), inner_rate),
+                    requires_grad=learn_rates,
                 )
                 for name in self.names
             }
@@ -95,12 +99,21 @@ class MetaPolicy(nn.Module):
         return {name: gradient.detach() for name, gradient in found.items()}
 
     def step(
-        self, fast: Weights, episodes: Episodes, advantages: Tensor, estimator: Estimator
+        self,
+        fast: Weights,
+        episodes: Episodes,
+        advantages: Tensor,
+        estimator: Estimator,
+        number: int = 0,
     ) -> Weights:
-        """The weights after one inner step; see `gradient`."""
+        """The weights after an inner step, the one `number` steps after the first.
+
+        See `gradient` for the other arguments.
+        """
         gradient = self.gradient(fast, episodes, advantages, estimator)
+        rates = {name: self.rates[_key(name)] for name in fast}
         return {
-            name: weights - self.rates[_key(name)] * gradient[name]
+            name: weights - rates[name][min(number, len(rates[name]) - 1)] * gradient[name]
             for name, weights in fast.items()
         }
 

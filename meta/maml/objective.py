@@ -75,7 +75,7 @@ def meta_objective(
             scores = gain(log_probability, one, credit[:, None, None], clip)
             loss = loss - (scores * one.episodes.alive).sum((1, 2)).mean()
         if later:
-            fast = meta.step(fast, one.episodes, one.inner, estimator)
+            fast = meta.step(fast, one.episodes, one.inner, estimator, number)
     return Objective(loss, divergence)
 
 

@@ -38,7 +38,7 @@ class TaskConfig:
     inner_rate: float = 0.1
     """Length of an inner step at first."""
     learn_rates: bool = True
-    """Learn a rate for each adapted number (Meta-SGD)."""
+    """Learn a rate for each adapted number and inner step (Meta-SGD)."""
     estimator: Estimator = "promp"
     """Of the meta-gradient: fomaml, naive, dice, e-maml or promp."""
     adapted: Adapted = "all"
@@ -105,6 +105,7 @@ class TaskTraining:
             adapted=config.adapted,
             inner_rate=config.inner_rate,
             learn_rates=config.learn_rates,
+            steps=config.inner_steps,
         )
         self.generator = torch.Generator().manual_seed(config.seed)
         self.rng = np.random.default_rng(config.seed)
@@ -115,7 +116,7 @@ class TaskTraining:
             groups.append({"params": rates, "share": config.rates_share})
         self.optimiser = torch.optim.Adam(groups, lr=config.learning_rate, eps=1e-5)
         self.rate = LearningRate(config.schedule, config.learning_rate, config.iterations)
-        self.scale = torch.zeros(config.inner_steps + 1)
+        self.scale = 0.0
 
     def run(self, report: Report | None = None) -> MetaPolicy:
         """Train for all iterations."""
@@ -153,28 +154,29 @@ class TaskTraining:
         for number in range(steps + 1):
             played.append(self.tasks.play(tasks, self.config.episodes, self._actor(fast)))
             value = self._advantages(played[-1])
-            known = min(number, self.config.inner_steps)
-            if learn:
-                self._measure(known, value, played[-1].alive)
+            if learn and number == 0:
+                self._measure(value, played[-1].alive)
             if number < steps:
-                inner = value / self.scale[known]
+                inner, how = value / self.scale, self.config.estimator
                 with torch.no_grad():
-                    fast = self.meta.step(fast, played[-1], inner, self.config.estimator)
+                    fast = self.meta.step(fast, played[-1], inner, how, number)
         return played
 
     def _round(self, number: int, episodes: Episodes, value: Tensor) -> Round:
         """What the outer objective needs of a round, advantages in units of their spread."""
         unit = _spread(value, episodes.alive)
-        inner = value / self.scale[number]
-        return Round(episodes, inner, value / unit, self.config.weights[number], unit)
+        return Round(episodes, value / self.scale, value / unit, self.config.weights[number], unit)
 
     def _advantages(self, episodes: Episodes) -> Tensor:
         return advantages(episodes, self.config.gamma, self.config.lam, self.config.baseline)
 
-    def _measure(self, number: int, value: Tensor, alive: Tensor) -> None:
-        """Follow the spread of advantages over all tasks."""
-        spread, known = _spread(value, alive), self.scale[number]
-        self.scale[number] = spread if known == 0 else 0.9 * known + 0.1 * spread
+    def _measure(self, value: Tensor, alive: Tensor) -> None:
+        """Follow the spread of advantages before adaptation, the unit of all inner steps.
+
+        Where little is left to gain, steps are short.
+        """
+        spread = _spread(value, alive)
+        self.scale = 0.9 * self.scale + 0.1 * spread if self.scale else spread
 
     def _actor(self, fast: Weights) -> Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]:
         @torch.no_grad()

@@ -83,9 +83,9 @@ def test_each_round_is_played_anew_and_a_task_alone_adapts_as_among_others():
     assert len(played) == 3
     assert not torch.equal(played[0].actions, played[1].actions)
     assert not torch.equal(played[1].actions, played[2].actions)
-    scale = training.scale.clone()
+    scale = training.scale
     training.play(goals[:1])
-    assert torch.equal(scale, training.scale)
+    assert training.scale == scale > 0
 
 
 @pytest.mark.slow
