@@ -82,7 +82,7 @@ class LineUser(UserModel):
         """Tastes from N(0, I)."""
         which = rng.integers(len(self.retentions), size=users)
         taste = rng.standard_normal((users, DIMENSION), dtype=np.float32)
-        return Tastes(taste, np.float32(self.retentions)[which])
+        return Tastes(taste, np.asarray(self.retentions, np.float32)[which])
 
     def respond(self, state: Tastes, slate: Slate) -> IndependentClicks:
         """Independent clicks."""

@@ -12,6 +12,9 @@ from driftrec.meta.maml.rule import RuleConfig
 from driftrec.meta.network import SHARPNESS_RATE, TrialNetwork
 from driftrec.meta.track import NetworkShape
 
+MEMORY_RATE = 10.0
+"""How much faster than lengths of steps the logarithms of forgetting are learnt."""
+
 
 class GradientNetwork(TrialNetwork):
     """A trunk that adapts by gradient steps, the query of its policy, and a value.
@@ -73,9 +76,16 @@ class GradientNetwork(TrialNetwork):
             rule_rate: share for the lengths of steps and of memory.
         """
         sharpness = [self.trunk.taste.sharpness]
-        rule = [one for one in self.trunk.rule.parameters() if one.requires_grad]
+        rule = self.trunk.rule
+        memory = [one for one in (rule.forget, rule.forget_per_day) if one.requires_grad]
+        steps = [one for one in (rule.rate, rule.early, rule.curvature) if one.requires_grad]
         own = list(self.query.parameters())
-        parts = [(sharpness, SHARPNESS_RATE), (rule, rule_rate), (own, own_rate)]
+        parts = [
+            (sharpness, SHARPNESS_RATE),
+            (steps, rule_rate),
+            (memory, MEMORY_RATE * rule_rate),
+            (own, own_rate),
+        ]
         taken = {id(one) for part, _ in parts for one in part}
         rest = [one for one in self.parameters() if id(one) not in taken and one.requires_grad]
         groups: list[tuple[list[nn.Parameter], float]] = [(rest, 1.0), *parts]

@@ -16,8 +16,8 @@ from driftrec.meta.maml.families import Family
 from driftrec.meta.maml.meta_policy import MetaPolicy
 from driftrec.meta.maml.objective import Round, meta_objective
 from driftrec.meta.maml.policies import Adapted, Weights
-from driftrec.meta.maml.trpo import TRPOConfig, trpo_step
 from driftrec.meta.schedules import LearningRate, ScheduleName
+from driftrec.meta.trust_region import TRPOConfig, trpo_step
 
 Report = Callable[[int, dict[str, float]], None]
 """Told of each iteration: its number from 1, and the mean return after each inner step."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from driftrec.meta.maml.families import Categorical
-from driftrec.meta.maml.trpo import TRPOConfig, conjugate_gradients, trpo_step
+from driftrec.meta.trust_region import TRPOConfig, conjugate_gradients, trpo_step
 
 
 def test_conjugate_gradients_solve_a_positive_definite_system():

@@ -1,0 +1,161 @@
+"""The policy of boosted trees: statistics of the trial, candidates, trees, an upper bound."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from driftrec.agents.memory import top_unseen
+from driftrec.envs import Catalogue
+from driftrec.envs.arrays import Array
+from driftrec.envs.observation import Observation
+from driftrec.meta.checkpoint import read_checkpoint, write_checkpoint
+from driftrec.meta.trees.ranker import Ranker
+from driftrec.meta.trees.statistics import History, Statistics, StatisticsConfig
+from driftrec.meta.trees.texts import tensor_of, text_of
+
+KIND = "trees-policy"
+
+
+@dataclass(frozen=True, eq=False)
+class TreesPolicy:
+    """Shows the items of the highest score, or upper bound, among each user's candidates.
+
+    Attributes:
+        ranker: what was learnt.
+        catalogue: what can be shown.
+        slate: items in a request; the best ones, each scored as if it were alone.
+        settings: which statistics the ranker reads.
+        bonus: widths added to an item's score, 0 for greedy acting.
+        candidates: items of a user that the trees look at, the best by the linear fit.
+        unseen_only: never show an item twice to a user, while there are others.
+        about: where it comes from: population, config, round, validation score.
+
+    Raises:
+        ValueError: if a bonus is asked for where no width was fitted, or the catalogue's items
+            have another number of features than those that were learnt from.
+    """
+
+    ranker: Ranker
+    catalogue: Catalogue
+    slate: int = 1
+    settings: StatisticsConfig = field(default_factory=StatisticsConfig)
+    bonus: float = 0.0
+    candidates: int = 40
+    unseen_only: bool = True
+    about: dict[str, Any] = field(default_factory=dict)
+    statistics: Statistics = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "statistics", Statistics(self.settings, self.catalogue, self.slate)
+        )
+        names = self.statistics.names
+        if len(names) != len(self.ranker.linear):
+            raise ValueError(
+                f"the trees were trained on rows of {len(self.ranker.linear)} columns; with this "
+                f"catalogue's {self.catalogue.table.shape[1]} features (features, topics and "
+                f"quality together) rows have {len(names)}"
+            )
+        if self.bonus < 0 or (self.bonus and self.ranker.members and not self.ranker.has_width):
+            raise ValueError(
+                f"a bonus must be positive, and needs trees trained with a quantile or several "
+                f"members; got {self.bonus}"
+            )
+
+    def on(self, catalogue: Catalogue, slate: int | None = None) -> TreesPolicy:
+        """The same policy on another catalogue of as many features.
+
+        Raises:
+            ValueError: if the number of features or topics differs.
+        """
+        ours = (self.catalogue.dimension, self.catalogue.topics.shape[1])
+        theirs = (catalogue.dimension, catalogue.topics.shape[1])
+        if ours != theirs:
+            raise ValueError(
+                f"the policy was trained on items of {ours[0]} features and {ours[1]} topics; this "
+                f"catalogue's have {theirs[0]} and {theirs[1]}"
+            )
+        return replace(self, catalogue=catalogue, slate=self.slate if slate is None else slate)
+
+    def start(self, users: int) -> History:
+        """The state for users of whom nothing is known."""
+        return self.statistics.start(users)
+
+    def act(self, observation: Observation, state: History) -> tuple[Array, History]:
+        """The best items, `(users, slate)`, and the new state."""
+        history, pool, scores = self.rank(observation, state)
+        items = np.take_along_axis(pool, self.best(history, pool, scores), axis=1)
+        history.memory = history.memory.after(items)
+        return items, history
+
+    def rank(self, observation: Observation, state: History) -> tuple[History, Array, Array]:
+        """What is known now, and each user's candidates with their scores.
+
+        Returns:
+            The history before anything is shown, items `(users, candidates)` and their scores.
+        """
+        statistics = self.statistics
+        history = statistics.after(observation, state)
+        users, both = statistics.of_users(observation, history), statistics.of_items(history)
+        first = users.shape[1]
+        item = self.ranker.linear[first : first + statistics.table.shape[1]]
+        rest = self.ranker.linear[first + len(item) :]
+        scores = np.tensordot(rest, both, 1) + statistics.table @ item
+        size = min(max(self.candidates, self.slate), len(statistics.table))
+        pool = top_unseen(scores, self.banned(history), size)
+        rows = statistics.rows(users, both, pool)
+        flat = rows.reshape(-1, rows.shape[2])
+        return history, pool, self.ranker.scores(flat, self.bonus).reshape(pool.shape)
+
+    def best(self, history: History, pool: Array, scores: Array) -> Array:
+        """Which of the candidates that `rank` gave are shown, int64 `(users, slate)`."""
+        banned = np.take_along_axis(self.banned(history), pool, axis=1)
+        return top_unseen(scores, banned, self.slate)
+
+    def banned(self, history: History) -> Array:
+        """1 where an item is not shown while there are others, uint8 `(users, items)`."""
+        shown = history.memory.shown
+        return shown if self.unseen_only else np.zeros_like(shown)
+
+    def save(self, path: str | Path) -> None:
+        """Write model texts, catalogue and description as one safetensors file, atomically."""
+        description = {
+            "slate": self.slate,
+            "settings": asdict(self.settings),
+            "bonus": self.bonus,
+            "candidates": self.candidates,
+            "unseen_only": self.unseen_only,
+            "about": self.about,
+        }
+        tensors = {"ranker": tensor_of(self.ranker.text())}
+        for name in ("features", "topics", "quality"):
+            tensors[name] = torch.from_numpy(np.array(getattr(self.catalogue, name)))
+        write_checkpoint(path, KIND, tensors, description)
+
+
+def load(path: str | Path, *, bonus: float | None = None) -> TreesPolicy:
+    """Read a policy back, on the catalogue it was trained with; `on` gives it another.
+
+    Args:
+        path: of a file that `TreesPolicy.save` wrote, or of the folder of a training run.
+        bonus: how it acts, where not as it was trained.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another kind.
+        ValueError: if a bonus is asked for where no width was fitted.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "policy.safetensors"
+    tensors, description = read_checkpoint(path, KIND)
+    description["settings"] = StatisticsConfig(**description["settings"])
+    if bonus is not None:
+        description["bonus"] = bonus
+    parts = {name: tensors[name].numpy() for name in ("features", "topics", "quality")}
+    ranker = Ranker.from_text(text_of(tensors["ranker"]))
+    return TreesPolicy(ranker, Catalogue(**parts), **description)
