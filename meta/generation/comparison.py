@@ -1,10 +1,12 @@
 """Does training on generated users help? RL² on few fitted users, beside generated ones, and more.
 
-from driftrec.envs import make_population
-from driftrec.meta.generation import CurriculumConfig, compare_training_users
+For example::
 
-results = compare_training_users(make_population("KuaiRand"), CurriculumConfig())
-print(results["test"].difference("fitted + generated", "fitted"))
+    from driftrec.envs import make_population
+    from driftrec.meta.generation import CurriculumConfig, compare_training_users
+
+    results = compare_training_users(make_population("KuaiRand"), CurriculumConfig())
+    print(results["test"].difference("fitted + generated", "fitted"))
 """
 
 from __future__ import annotations
