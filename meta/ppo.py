@@ -13,17 +13,21 @@ from driftrec.meta.belief_loss import filter_lessons, filter_loss, mean_loss
 from driftrec.meta.gae import generalised_advantages
 from driftrec.meta.network import ActorCritic
 from driftrec.meta.plackett_luce import slate_log_probability
+from driftrec.meta.rl2_trust_region import trust_region_phase
 from driftrec.meta.rollout import Trials
 from driftrec.meta.workers import Worker
+
+Objective = Literal["ppo", "a2c", "trpo"]
 
 
 @dataclass(frozen=True)
 class PPOConfig:
     """How the policy is updated from a batch of trials (Schulman et al. 2017)."""
 
-    objective: Literal["ppo", "a2c"] = "ppo"
-    """What moves the policy: the clipped ratio, or the plain policy gradient of advantage
-    actor-critic (Mnih et al. 2016), which wants `epochs=1` and `minibatches=1`."""
+    objective: Objective = "ppo"
+    """What moves the policy: the clipped ratio; the plain policy gradient of advantage actor-critic
+    (a2c, Mnih et al. 2016), which wants `epochs=1` and `minibatches=1`; or one step within a trust
+    region (trpo, Schulman et al. 2015) a batch."""
     epochs: int = 2
     """Passes over each batch of trials."""
     minibatches: int = 8
@@ -42,6 +46,8 @@ class PPOConfig:
     """Weight of the belief loss: cross-entropy with the true click probabilities."""
     gradient_clip: float = 0.5
     """Largest norm of a gradient step."""
+    max_divergence: float = 0.01
+    """Of trpo: mean divergence that a step may reach, in nats."""
 
 
 @dataclass
@@ -150,18 +156,29 @@ class Update:
         """Run all passes and report their means."""
         for users in filter_lessons(self.network, self.trials, self.iteration, self.rng):
             self._step(users, self._filter_loss)
-        if not self.network.builds_on_belief:
+        if self.config.objective == "trpo":
+            policy = [self._trust_region()]
+        elif not self.network.builds_on_belief:
             return _mean([self._step(users, self._all_losses) for users in self._minibatches()])
-        known = self.wanted.known
-        policy = [
-            self._step(users, lambda users: self._policy_loss(known[:, users], users))
-            for users in self._minibatches()
-        ]
+        else:
+            known = self.wanted.known
+            policy = [
+                self._step(users, lambda users: self._policy_loss(known[:, users], users))
+                for users in self._minibatches()
+            ]
         rest = [self._step(users, self._prediction_loss) for users in self._minibatches()]
         report, predictions = _mean(policy), _mean(rest)
         report.value_loss, report.belief_loss = predictions.value_loss, predictions.belief_loss
         report.gradient_norm = predictions.gradient_norm
         return report
+
+    def _trust_region(self) -> UpdateReport:
+        wanted = self.wanted
+        found = trust_region_phase(
+            self.network, self.trials, wanted.advantages, wanted.known, self.table,
+            self.config.max_divergence, self.rng,
+        )  # fmt: skip
+        return UpdateReport(policy_loss=found["after"], kl=found["divergence"])
 
     def _minibatches(self) -> Iterator[Tensor]:
         users = self.trials.alive.shape[1]
@@ -231,6 +248,10 @@ class Update:
         return loss
 
     def _prediction_loss(self, users: Tensor) -> tuple[Tensor, UpdateReport]:
+        if not self.network.builds_on_belief:
+            # What moves memory here would move the policy out of its trust region.
+            value_loss = self._value_loss(self.wanted.known[:, users], users)
+            return self.config.value_weight * value_loss, UpdateReport(value_loss=value_loss.item())
         known = self._known(users)
         value_loss = self._value_loss(known, users)
         belief_loss = mean_loss(self.network, known, self.table, self.trials, users)

@@ -22,7 +22,7 @@ class RL2Config(LearnerConfig):
     """Of a transformer."""
     window: int = 128
     """Requests that a transformer remembers."""
-    filter: bool = False
+    filter: bool = True
     """Give the memory the belief of a filter whose parameters are learnt too; see
     `driftrec.meta.learned_filter`. It needs probes."""
     head: HeadName = "linear"
@@ -57,6 +57,8 @@ class RL2Config(LearnerConfig):
             raise ValueError("gamma must be below 1 where trials are continuing, or values diverge")
         if self.probes < 0:
             raise ValueError(f"probes must not be negative, got {self.probes}")
+        if self.ppo.objective == "trpo" and self.workers > 1:
+            raise ValueError("a trust-region step is found by one worker: workers must be 1")
         if self.filter and not self.probes:
             raise ValueError("a filter learns from probes: set probes above 0, or filter=False")
         if not 0 <= self.own_rate <= 1:

@@ -24,6 +24,8 @@ class ESConfig(RL2Config):
     """Units of the memory."""
     continuing: bool = False
     """What counts is the sum over the trial; if false, the network sees the time in it."""
+    filter: bool = False
+    """A learned filter wants probes, whose labels evolution does not read."""
     probes: int = 0
     """Above 0, the policy builds on a belief; it is perturbed like the rest."""
     own_rate: float = 1.0

@@ -19,6 +19,7 @@ BANDIT = RL2Config(
     unseen_only=False,
     continuing=False,
     probes=0,
+    filter=False,
     validate_every=30,
     ppo=PPOConfig(epochs=4, entropy=0.005, gamma=1.0),
 )
