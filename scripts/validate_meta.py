@@ -1,0 +1,205 @@
+"""Prove the meta-learners: against published tables, exact optima, and each other.
+
+The proof is a list of cells: one policy, or one training with one seed, on one task. Each is
+measured once and kept in OUT; a run that was killed goes on where it was when the same command is
+given again, its trainings included. The page is composed of the cells that are done, and says of
+the others that they were not run.
+
+Examples:
+    python scripts/validate_meta.py --list
+    python scripts/validate_meta.py --sections bandits mdp --workers 2
+    python scripts/validate_meta.py --sections users --only "Feed amortised"
+    python scripts/validate_meta.py --write
+    python scripts/validate_meta.py --size smoke --seeds 1 --out runs/smoke
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from common import console, run
+from validation import (
+    bandits,
+    dpt,
+    efficiency,
+    filters,
+    gradients,
+    mdp,
+    navigation,
+    users,
+)
+from validation.cells import Cell, Plan, Size, forget, record_of, run_cell, unique
+
+from driftrec.agents.workers import worker_pool
+from driftrec.envs.files import write_text
+
+SECTIONS = {
+    part.SECTION: part
+    for part in (bandits, mdp, dpt, navigation, gradients, filters, users, efficiency)
+}
+
+SectionName = Literal[
+    "bandits", "mdp", "dpt", "navigation", "gradients", "filters", "users", "efficiency"
+]
+
+PAGE = Path(__file__).parents[1] / "docs" / "validation.md"
+
+
+@dataclass(frozen=True)
+class Validate:
+    """What to measure, and where the results go."""
+
+    sections: tuple[SectionName, ...] = (
+        "bandits", "mdp", "dpt", "navigation", "gradients", "filters", "users", "efficiency",
+    )  # fmt: skip
+    """Parts of the proof to run or to list; the page always has all."""
+    size: Size = "standard"
+    """smoke shows in seconds that all works; full trains longer than standard."""
+    seeds: int = 3
+    """Trainings of each learner."""
+    only: str = ""
+    """Run or list only cells whose name holds this text."""
+    workers: int = 2
+    """Processes, one thread each; each runs one cell at a time."""
+    list: bool = False
+    """Show the cells and which are done, and stop."""
+    write: bool = False
+    """Compose the page of the cells that are done, and stop."""
+    fresh: bool = False
+    """Measure anew what is done already, and train from the start."""
+    out: Path = Path("runs/validation")
+    """Folder of the results."""
+    page: Path | None = None
+    """Where the page goes; docs/validation.md if left out, OUT/validation.md for smoke."""
+
+
+def main() -> None:
+    """Measure what is missing, or list it, or write the page."""
+    options = tyro.cli(Validate, description=__doc__)
+    if options.seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {options.seeds}")
+    plan = Plan(options.size, options.seeds)
+    chosen = chosen_cells(options, plan)
+    if options.list:
+        show(chosen, options.out)
+    elif options.write:
+        path = options.page or (options.out / "validation.md" if plan.size == "smoke" else PAGE)
+        write_text(path, compose(plan, options.out, path.parent / "_static"))
+        console().print(f"written: {path}", soft_wrap=True)
+    else:
+        measure(options, chosen)
+
+
+def chosen_cells(options: Validate, plan: Plan) -> list[Cell]:
+    """The cells that the options ask for, each once.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    cells = unique([cell for name in options.sections for cell in SECTIONS[name].cells(plan)])
+    chosen = [cell for cell in cells if options.only.lower() in cell.name.lower()]
+    if not chosen:
+        raise ValueError(
+            f"no cell's name holds {options.only!r}: `--list` shows the {len(cells)} names"
+        )
+    return chosen
+
+
+def show(cells: Sequence[Cell], out: Path) -> None:
+    """Print the cells, and the CPU-seconds of those that are done."""
+    screen = console()
+    for cell in cells:
+        record = record_of(cell, out)
+        state = f"done, {record['cpu_seconds']:.0f} CPU-s" if record else "to do"
+        screen.print(f"{cell.section:12}{cell.name:64}{state}", markup=False, highlight=False)
+
+
+def measure(options: Validate, cells: Sequence[Cell]) -> None:
+    """Run the cells that are not done.
+
+    Raises:
+        ValueError: at the end, if some failed, with the first reason.
+    """
+    if options.fresh:
+        for cell in cells:
+            forget(cell, options.out)
+    waiting = [cell for cell in cells if record_of(cell, options.out) is None]
+    screen, failures = console(), []
+    screen.print(f"{len(cells)} cells, {len(cells) - len(waiting)} of them done before")
+    for done, (cell, spent, error) in enumerate(_run_all(waiting, options), start=1):
+        if error is not None:
+            failures.append(f"{cell.name}: {error}")
+        state = f"{spent:.1f} CPU-s" if error is None else f"failed: {error}"
+        screen.print(
+            f"{done}/{len(waiting)} {cell.section}: {cell.name}, {state}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    if failures:
+        raise ValueError(f"{len(failures)} cell(s) failed, the first: {failures[0]}")
+
+
+def _run_all(cells, options):  # type: ignore[no-untyped-def]  # a generator of plain triples
+    """Each cell as it ends, with its CPU-seconds, or the error that it raised."""
+    with worker_pool(options.workers) as pool:
+        if pool is None:
+            for cell in cells:
+                yield _outcome(cell, lambda cell=cell: run_cell(cell, options.out))
+            return
+        jobs = {pool.submit(run_cell, cell, options.out): cell for cell in cells}
+        for job in as_completed(jobs):
+            yield _outcome(jobs[job], job.result)
+
+
+def _outcome(cell, result):  # type: ignore[no-untyped-def]  # see above
+    # One cell that fails must not take the others with it: it is named at the end.
+    try:
+        return cell, result(), None
+    except Exception as error:
+        return cell, 0.0, f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def compose(plan: Plan, out: Path, static: Path) -> str:
+    """The page, of the cells that are done."""
+    parts = [
+        f"## {part.TITLE}\n\n{part.page(plan, out, static)}\n\n{_footer(name, plan, out)}"
+        for name, part in SECTIONS.items()
+    ]
+    return "\n\n".join(["# Validation", _header(plan, out), *parts]) + "\n"
+
+
+def _header(plan: Plan, out: Path) -> str:
+    cells = unique([cell for part in SECTIONS.values() for cell in part.cells(plan)])
+    records = [record for cell in cells if (record := record_of(cell, out)) is not None]
+    machines = sorted({record["machine"] for record in records})
+    spent = sum(record["cpu_seconds"] for record in records)
+    return f"""\
+Learners against published tables, exact optima and each other. All of this page is written by
+
+```console
+$ python scripts/validate_meta.py --size {plan.size} --seeds {plan.seeds}
+$ python scripts/validate_meta.py --size {plan.size} --seeds {plan.seeds} --write
+```
+
+{len(records)} of {len(cells)} cells were run, in {spent:,.0f} CPU-seconds; where a number is
+missing, its cell was not. Times are CPU-seconds of one thread. The settings of every training are
+in `scripts/validation`.
+Hardware: {"; ".join(machines) or "none yet"}."""
+
+
+def _footer(name: str, plan: Plan, out: Path) -> str:
+    cells = unique(SECTIONS[name].cells(plan))
+    records = [record for cell in cells if (record := record_of(cell, out)) is not None]
+    spent = sum(record["cpu_seconds"] for record in records)
+    return (
+        f"`python scripts/validate_meta.py --size {plan.size} --seeds {plan.seeds} "
+        f"--sections {name}`: {len(records)} of {len(cells)} cells, {spent:,.0f} CPU-seconds."
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,244 @@
+"""Bernoulli bandits: RL² and the amortised filter beside all references and the exact optimum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from driftrec.agents.references import bernoulli_optimum, reference_policies
+from driftrec.meta.amortised import AmortisedConfig
+from driftrec.meta.ppo import PPOConfig
+from driftrec.meta.rl2_config import RL2Config
+from validation.cells import Cell, Plan, result_of
+from validation.tasks import (
+    LearnerCell,
+    ReferenceCell,
+    Score,
+    Task,
+    Variant,
+    learner_cells,
+    learner_scores,
+    reference_score,
+)
+from validation.text import NOT_RUN, of_seeds, plus_minus, table, verdict
+
+SECTION = "bandits"
+TITLE = "Bernoulli bandits"
+
+ARMS = (5, 10, 50)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long learners train on trials of a length, and by how much they are judged.
+
+    Attributes:
+        iterations: batches of trials.
+        users: trials in a batch.
+        entropy: weight of the policy's entropy at the start.
+        tested: fresh bandits.
+    """
+
+    iterations: int
+    users: int
+    entropy: float
+    tested: int
+
+
+EFFORT = {
+    10: Effort(iterations=60, users=1024, entropy=0.005, tested=100_000),
+    100: Effort(iterations=60, users=1024, entropy=0.01, tested=20_000),
+    500: Effort(iterations=60, users=512, entropy=0.02, tested=5_000),
+}
+"""By the number of pulls; the full size takes three times as many iterations."""
+
+PUBLISHED = {
+    (5, 10): 6.7, (10, 10): 6.7, (50, 10): 6.8,
+    (5, 100): 78.7, (10, 100): 83.5, (50, 100): 84.9,
+    (5, 500): 401.6, (10, 500): 432.5, (50, 500): 438.9,
+}  # fmt: skip
+"""RL² of Duan et al. (2016, table 1), by arms and pulls."""
+
+TARGETS = {(5, 100): 78.0, (10, 100): 82.5, (5, 500): 400.0}
+"""Where they are not the exact optimum less .02, or the published value less 1%."""
+
+EXACT_WITHIN = 0.02
+
+
+@dataclass(frozen=True)
+class ExactCell(Cell):
+    """The exact Bayes-adaptive optimum, by dynamic programming."""
+
+    arms: int
+    pulls: int
+    section = SECTION
+
+    @property
+    def name(self) -> str:
+        """Sizes."""
+        return f"bernoulli arms={self.arms} pulls={self.pulls} exact"
+
+    def measure(self, folder: Path) -> dict[str, Any]:
+        """Solve it, or say that it is too large."""
+        try:
+            return {"value": bernoulli_optimum(self.arms, self.pulls)}
+        except ValueError as error:
+            return {"unfit": str(error)}
+
+
+def variants(arms: int, pulls: int, plan: Plan) -> dict[str, Variant]:
+    """Learners with their settings."""
+    effort = EFFORT[pulls]
+    iterations = plan.pick(2, effort.iterations, 3 * effort.iterations)
+    common = {
+        "iterations": iterations,
+        "users": plan.pick(16, effort.users),
+        "hidden": plan.pick(8, 64),
+        "unseen_only": False,
+        "validate_every": max(iterations // 6, 1),
+        "validation_users": plan.pick(16, 2000),
+    }
+    rl2 = RL2Config(
+        **common,
+        continuing=False,
+        filter=True,
+        probes=arms,
+        own_rate=1.0,
+        ppo=PPOConfig(epochs=4, minibatches=8, gamma=1.0, lam=0.95, entropy=effort.entropy),
+    )
+    plain = replace(rl2, filter=False, probes=0, expected_rewards=False)
+    amortised = AmortisedConfig(**common, probes=arms, acting="ucb", timed=True)
+    return {
+        "RL²": Variant("rl2", rl2),
+        "plain RL²": Variant("rl2", plain),
+        "amortised filter (UCB)": Variant("amortised", amortised),
+    }
+
+
+def task(arms: int, pulls: int, plan: Plan) -> Task:
+    """The bandit of a cell."""
+    tested = plan.pick(50, EFFORT[pulls].tested)
+    return Task("bernoulli", {"arms": arms, "pulls": pulls}, tested)
+
+
+def reference_names(pulls: int) -> list[str]:
+    """Those that are for so many pulls; the exact policy is for the shortest trials alone."""
+    names = reference_policies(task(5, pulls, Plan()).population.model)
+    return [
+        name
+        for name in names
+        if not (name == "index" and pulls > 250) and not (name == "optimum" and pulls > 10)
+    ]
+
+
+def sizes(plan: Plan) -> list[tuple[int, int]]:
+    """Arms and pulls of the cells; the smallest alone for smoke."""
+    everything = [(arms, pulls) for pulls in EFFORT for arms in ARMS]
+    chosen: list[tuple[int, int]] = plan.pick(everything[:1], everything)
+    return chosen
+
+
+def references(arms: int, pulls: int, plan: Plan) -> dict[str, ReferenceCell]:
+    """Cells of the references, by name."""
+    where = task(arms, pulls, plan)
+    return {name: ReferenceCell(SECTION, where, name) for name in reference_names(pulls)}
+
+
+def learners(arms: int, pulls: int, plan: Plan) -> list[LearnerCell]:
+    """Cells of the learners."""
+    where = task(arms, pulls, plan)
+    return learner_cells(SECTION, where, variants(arms, pulls, plan), plan.seeds)
+
+
+def cells(plan: Plan) -> list[Cell]:
+    """All of the section, short trials first."""
+    found: list[Cell] = []
+    for arms, pulls in sizes(plan):
+        found += [ExactCell(arms, pulls), *references(arms, pulls, plan).values()]
+        found += learners(arms, pulls, plan)
+    return found
+
+
+def page(plan: Plan, out: Path, static: Path) -> str:
+    """The section's text."""
+    names = list(variants(5, 10, plan))
+    rows = [_row(arms, pulls, plan, out, names) for arms, pulls in sizes(plan)]
+    headings = ["n, k", "exact", "published RL²", "target", *names, "verdict", "best learner"]
+    everyone = reference_names(10)
+    others = [
+        [f"{pulls}, {arms}", *_reference_row(arms, pulls, plan, out, everyone)]
+        for arms, pulls in sizes(plan)
+    ]
+    return f"""\
+Total reward of a trial of n pulls of k arms with p ~ U[0, 1] (Duan et al. 2016, table 1), counted
+by the probability of the pulled arm: mean ± standard error over fresh bandits and training seeds.
+RL² acts greedily, the amortised filter by UCB. "RL²" learns from expected rewards and a belief
+(`probes`), "plain RL²" from clicks alone. The verdict is on the better of the two; a learner
+above the exact optimum by more than 3 standard errors would be a leak, and is flagged. The target
+is the exact optimum less {EXACT_WITHIN} where there is one, else a fixed bound, else the
+published value less 1%.
+
+{table(headings, rows)}
+
+The references on the same bandits:
+
+{table(["n, k", *everyone], others)}
+
+{_costs(plan, out)}"""
+
+
+def target_of(arms: int, pulls: int, exact: float | None) -> float:
+    """What RL² must reach."""
+    if exact is not None:
+        return exact - EXACT_WITHIN
+    return TARGETS.get((arms, pulls), 0.99 * PUBLISHED[arms, pulls])
+
+
+def _row(arms: int, pulls: int, plan: Plan, out: Path, names: list[str]) -> list[str]:
+    exact = (result_of(ExactCell(arms, pulls), out) or {}).get("value")
+    found = learner_scores(learners(arms, pulls, plan), out)
+    target = target_of(arms, pulls, exact)
+    best = max(found, key=lambda name: found[name].value) if found else NOT_RUN
+    return [
+        f"{pulls}, {arms}",
+        "-" if exact is None else f"{exact:.3f}",
+        f"{PUBLISHED[arms, pulls]}",
+        f"{target:.2f}",
+        *(_number(found.get(name), exact) for name in names),
+        judged(found, target),
+        best,
+    ]
+
+
+def judged(found: dict[str, Score], target: float) -> str:
+    """Whether the better RL² meets the target."""
+    rl2 = [found[name].value for name in ("RL²", "plain RL²") if name in found]
+    return verdict(max(rl2), target) if rl2 else NOT_RUN
+
+
+def _number(score: Score | None, exact: float | None) -> str:
+    if score is None:
+        return NOT_RUN
+    leak = exact is not None and score.value > exact + 3 * score.error
+    text = plus_minus(score.value, score.error, 3 if score.value < 10 else 2)
+    return f"{text} {of_seeds(score.seeds)}" + (" **leak**" if leak else "")
+
+
+def _reference_row(arms: int, pulls: int, plan: Plan, out: Path, everyone: list[str]) -> list[str]:
+    known = references(arms, pulls, plan)
+    scores = {name: reference_score(cell, out) for name, cell in known.items()}
+    return [
+        "-" if name not in scores else NOT_RUN if (one := scores[name]) is None
+        else plus_minus(one.value, one.error, 3 if pulls == 10 else 2)
+        for name in everyone
+    ]  # fmt: skip
+
+
+def _costs(plan: Plan, out: Path) -> str:
+    rows = []
+    for arms, pulls in sizes(plan):
+        found = learner_scores(learners(arms, pulls, plan), out)
+        texts = [f"{name} {one.cpu_seconds:.0f}" for name, one in found.items()]
+        rows.append(f"n={pulls}, k={arms}: {', '.join(texts) or NOT_RUN}")
+    return f"CPU-seconds of one training: {'; '.join(rows)}."

@@ -1,0 +1,119 @@
+"""Tabular Markov decision processes: RL² beside posterior sampling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from driftrec.meta.ppo import PPOConfig
+from driftrec.meta.rl2_config import RL2Config
+from validation.cells import Cell, Plan
+from validation.tasks import (
+    LearnerCell,
+    ReferenceCell,
+    Task,
+    Variant,
+    learner_cells,
+    learner_scores,
+    reference_score,
+)
+from validation.text import NOT_RUN, of_seeds, plus_minus, table, verdict
+
+SECTION = "mdp"
+TITLE = "Tabular decision processes"
+
+PUBLISHED = {
+    "random": {10: 100.1, 25: 250.2},
+    "psrl": {10: 138.1, 25: 408.8},
+    "opsrl": {10: 144.1, 25: 425.2},
+    "RL²": {10: 156.2, 25: 445.7},
+}
+"""Duan et al. (2016, table 2), by the number of episodes."""
+
+TARGETS = {10: 150.0, 25: 435.0}
+
+ITERATIONS = {10: 120, 25: 120}
+USERS = {10: 512, 25: 256}
+TESTED = 2000
+
+
+def variant(episodes: int, plan: Plan) -> dict[str, Variant]:
+    """RL² with its settings."""
+    standard = ITERATIONS[episodes]
+    iterations = plan.pick(2, standard, 3 * standard)
+    config = RL2Config(
+        iterations=iterations,
+        users=plan.pick(16, USERS[episodes]),
+        hidden=plan.pick(8, 128),
+        unseen_only=False,
+        continuing=False,
+        probes=5,
+        own_rate=1.0,
+        validate_every=max(iterations // 6, 1),
+        validation_users=plan.pick(16, 1000),
+        ppo=PPOConfig(epochs=4, minibatches=8, gamma=0.99, lam=0.9, entropy=0.01),
+    )
+    return {"RL²": Variant("rl2", config)}
+
+
+def task(episodes: int, plan: Plan) -> Task:
+    """Ten states, five actions, episodes of ten steps."""
+    return Task("tabular", {"episodes": episodes}, plan.pick(20, TESTED))
+
+
+def sizes(plan: Plan) -> tuple[int, ...]:
+    """Numbers of episodes."""
+    chosen: tuple[int, ...] = plan.pick((10,), (10, 25))
+    return chosen
+
+
+def reference(episodes: int, name: str, plan: Plan) -> ReferenceCell:
+    """The cell of a policy that needs no training."""
+    return ReferenceCell(SECTION, task(episodes, plan), name)
+
+
+def learners(episodes: int, plan: Plan) -> list[LearnerCell]:
+    """Cells of RL²."""
+    return learner_cells(SECTION, task(episodes, plan), variant(episodes, plan), plan.seeds)
+
+
+def cells(plan: Plan) -> list[Cell]:
+    """All of the section."""
+    found: list[Cell] = []
+    for episodes in sizes(plan):
+        found += [reference(episodes, name, plan) for name in PUBLISHED if name != "RL²"]
+        found += learners(episodes, plan)
+    return found
+
+
+def page(plan: Plan, out: Path, static: Path) -> str:
+    """The section's text."""
+    rows = [row for episodes in sizes(plan) for row in _rows(episodes, plan, out)]
+    headings = ["n", "policy", "published", "measured", "target", "verdict", "CPU-s of a training"]
+    return f"""\
+Total reward over n episodes of ten steps in a random process of ten states and five actions (Duan
+et al. 2016, table 2), counted by expected rewards: mean ± standard error over fresh processes and
+training seeds. RL² acts greedily.
+
+{table(headings, rows)}"""
+
+
+def _rows(episodes: int, plan: Plan, out: Path) -> list[list[str]]:
+    rows = []
+    found = learner_scores(learners(episodes, plan), out)
+    for name, published in PUBLISHED.items():
+        learnt = name == "RL²"
+        known = found.get(name)
+        score = known if learnt else reference_score(reference(episodes, name, plan), out)
+        target = f"> {TARGETS[episodes]:.0f}" if learnt else ""
+        start = [f"{episodes}", name, f"{published[episodes]}"]
+        if score is None:
+            rows.append([*start, NOT_RUN, target, NOT_RUN if learnt else "", ""])
+            continue
+        number = plus_minus(score.value, score.error, 1)
+        if learnt:
+            judged = verdict(score.value, TARGETS[episodes], decimals=1)
+            cost = f"{score.cpu_seconds:.0f}"
+            rows.append([*start, f"{number} {of_seeds(score.seeds)}", target, judged, cost])
+        else:
+            rows.append([*start, number, "", "", ""])
+    return rows
