@@ -10,6 +10,7 @@ Examples:
     python scripts/train.py --out runs/r learner:rl2 --learner.reward retention
     python scripts/train.py --population my_plugin --size smoke --out runs/mine learner:maml
     python scripts/train.py --out runs/feed --resume learner:rl2
+    torchrun --nproc-per-node 2 scripts/train.py --out runs/two learner:rl2 --learner.workers 2
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from common import console, progress_bar, run
 
 from driftrec.envs import make_population
 from driftrec.meta import learner_names, learner_type, plot_learning_curve
+from driftrec.meta.workers import is_lead
 
 Size = Literal["smoke", "standard", "full"]
 
@@ -74,6 +76,8 @@ def main() -> None:
                 )
 
         policy = learner.fit(population, options.out, resume=options.resume, progress=progress)
+    if not is_lead():
+        return
     if (options.out / "metrics.jsonl").exists():
         plot_learning_curve(options.out, options.out / "learning.png")
     console().print(

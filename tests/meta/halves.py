@@ -1,0 +1,82 @@
+"""What one of several workers does with its part of a recorded batch of trials; spawned by name."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import torch
+
+from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
+from driftrec.meta.belief_loss import filter_loss, likelihood_loss
+from driftrec.meta.network import ActorCritic
+from driftrec.meta.never_lost import never_lost
+from driftrec.meta.ppo import PPOConfig, Update, targets
+from driftrec.meta.rl2_run import plackett_luce
+from driftrec.meta.rollout import Notes, Trials, collect
+from driftrec.meta.track import NetworkShape
+from driftrec.meta.workers import Worker
+
+USERS = 48
+
+
+def recorded(with_filter: bool) -> tuple[ActorCritic, torch.Tensor, Trials]:
+    """A network, the items, and whole trials; the same in every process."""
+    catalogue = synthetic_catalogue(25, np.random.default_rng(0), dimension=4, topics=3)
+    personas = np.random.default_rng(1).standard_normal((3, 4))
+    model = DriftingUser(personas=personas, topics=3)
+    population = Population("Small", model, catalogue, slate=2, max_requests=10)
+    env = RecommendationVectorEnv(never_lost(population), USERS, autoreset_mode="Disabled")
+    torch.manual_seed(0)
+    shape = NetworkShape(slate=2, width=8, hidden=6, filter=with_filter)
+    network = ActorCritic(shape, torch.ones(8), belief=False)
+    table = torch.from_numpy(np.array(catalogue.table))
+    choose = plackett_luce(network, table, 3)
+    trials = collect(env, network, choose, seed=3, unseen_only=True, notes=Notes(probes=4))
+    return network, table, trials
+
+
+def of_users(trials: Trials, users: torch.Tensor) -> Trials:
+    """The trials of some of the users."""
+    user_first = {"shown_at": trials.shown_at[users], "churned": trials.churned[users]}
+    rest = {
+        item.name: getattr(trials, item.name)[:, users]
+        for item in fields(Trials)
+        if item.name not in {*user_first, "probe_items"}
+    }
+    return replace(trials, **user_first, **rest)
+
+
+def policy_gradient(worker: Worker) -> tuple[torch.Tensor, torch.Tensor]:
+    """PPO's gradient over all workers, as the weights moved; this worker's mean advantage."""
+    network, table, trials = recorded(with_filter=False)
+    trials = of_users(trials, torch.arange(USERS).chunk(worker.count)[worker.rank])
+    config = PPOConfig(epochs=1, minibatches=1, gradient_clip=1e9)
+    moments = worker.mean_and_spread
+    wanted = targets(network, trials, config, continuing=True, return_scale=1.0, moments=moments)
+    before = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+    Update(
+        network=network, optimiser=torch.optim.SGD(network.parameters(), lr=1.0), trials=trials,
+        wanted=wanted, table=table, config=config, iteration=9, entropy_weight=0.01,
+        rng=torch.Generator().manual_seed(0), synchronise=worker.average_gradients,
+    ).run()  # fmt: skip
+    after = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+    return before - after, wanted.advantages.mean()
+
+
+def belief_gradient(worker: Worker) -> torch.Tensor:
+    """Gradient of the amortised filter's losses over all workers."""
+    network, table, trials = recorded(with_filter=True)
+    users = torch.arange(USERS).chunk(worker.count)[worker.rank]
+    known = network.relive(trials.inputs[:-1, users])
+    loss = likelihood_loss(network, known, table, trials, users)
+    (loss + filter_loss(network, table, trials, users)).backward()
+    worker.average_gradients(network)
+    own = [one.grad.flatten() for one in network.parameters() if one.grad is not None]
+    return torch.cat(own)
+
+
+def gradients(worker: Worker, lead: object) -> dict[str, torch.Tensor]:
+    """Both gradients, and the mean advantage, which is 0 over all workers."""
+    policy, advantage = policy_gradient(worker)
+    return {"policy": policy, "belief": belief_gradient(worker), "advantage": advantage}
