@@ -125,11 +125,47 @@ print(gain.mean() / (gain.std() / len(gain) ** 0.5))
 def test_the_training_script_learns_to_please_its_users(installed: Path, tmp_path: Path) -> None:
     run(
         str(ROOT / "scripts" / "train.py"), "--population", "tides", "--out", "learnt",
-        "learner:rl2", "--learner.iterations", "5", "--learner.users", "128", "--learner.hidden", "32",
+        "learner:rl2", "--learner.iterations", "5", "--learner.users", "128",
+        "--learner.hidden", "32",
         "--learner.validation-users", "50", cwd=tmp_path, path=installed,
     )  # fmt: skip
     standard_errors = float(run("-c", LEARNT, "learnt", cwd=tmp_path, path=installed))
     assert standard_errors > 4
+
+
+USE_LEARNER = """
+from driftrec.meta import learner_names, learner_type
+from driftrec.meta.testing import check_learner
+
+assert "tide-table" in learner_names()
+check_learner(learner_type("tide-table"))
+"""
+
+
+def test_a_learner_of_an_installed_package_conforms_trains_and_is_benchmarked(
+    installed: Path, tmp_path: Path
+) -> None:
+    run("-W", "error", "-c", USE_LEARNER, cwd=tmp_path, path=installed)
+    scripts = ROOT / "scripts"
+    train = str(scripts / "train.py")
+    run(train, "--population", "tides", "--out", "table", "learner:tide-table", cwd=tmp_path,
+        path=installed)  # fmt: skip
+    assert float(run("-c", LEARNT, "table", cwd=tmp_path, path=installed)) > 4
+    told = run(train, "learner:tide-table", "--help", cwd=tmp_path, path=installed)
+    assert "--learner.learning-rate" in told
+
+
+def test_a_plug_in_that_is_no_learner_is_named(tmp_path: Path) -> None:
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[driftrec.learners]\nbroken = json:dumps\n")
+    code = "from driftrec.meta import learner_type; learner_type('broken')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "must name a class with `config_type` and `fit`" in done.stderr
 
 
 def test_the_guide_runs_as_it_is_written(installed: Path, tmp_path: Path) -> None:
