@@ -16,7 +16,7 @@ from driftrec.agents.policy import Policy
 from driftrec.agents.registry import POLICIES
 from driftrec.envs import Population, RecommendationVectorEnv, make_population
 from driftrec.envs.finite_users import finite_users
-from driftrec.meta import learner_type, load
+from driftrec.meta import PPOConfig, learner_type, load
 from driftrec.meta.calibration import Calibration, calibration
 from driftrec.meta.registry import LEARNERS
 from validation.cells import Cell, Plan
@@ -42,19 +42,25 @@ class Setting:
 
 
 SETTINGS: dict[str, Setting] = {
-    "rl2": Setting({"iterations": 60}, {"greedy": {}}),
+    "rl2": Setting(
+        {"iterations": 60, "users": 512, "ppo": PPOConfig(minibatches=16)}, {"greedy": {}}
+    ),
     "amortised": Setting(
-        {"iterations": 60},
+        {"iterations": 80, "users": 512},
         {"greedy": {}, "UCB": {"acting": "ucb"}, "Thompson": {"acting": "thompson"}},
     ),
-    "dpt": Setting({"iterations": 40}, {"argmax": {}, "sampled": {"acting": "sample"}}),
+    "dpt": Setting(
+        {"iterations": 40, "users": 512}, {"argmax": {}, "sampled": {"acting": "sample"}}
+    ),
     "maml": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
     "reptile": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
     "aggregation": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
-    "es": Setting({"iterations": 60}, {"greedy": {}}),
-    "curriculum": Setting({"iterations": 60}, {"greedy": {}}),
+    "es": Setting({"iterations": 20, "users": 2048}, {"greedy": {}}),
+    "curriculum": Setting(
+        {"iterations": 60, "users": 512, "ppo": PPOConfig(minibatches=16)}, {"greedy": {}}
+    ),
     "trees": Setting({}, {"greedy": {}}),
-}  # fmt: skip
+}
 """By the learner's name in the registry."""
 
 PLAIN = Setting({}, {"greedy": {}})
@@ -253,7 +259,7 @@ def drifting_cells(
         DriftingCell(
             population=population,
             requests=plan.pick(12, None),
-            users=plan.pick(40, 4000),
+            users=plan.pick(40, 2000),
             learner=name,
             config=replace(config_of(name, plan), seed=seed),
             actings=setting(name).actings,

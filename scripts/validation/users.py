@@ -53,7 +53,7 @@ def populations(plan: Plan) -> tuple[str, ...]:
 def baselines(population: str, plan: Plan) -> list[BaselineCell]:
     """Cells of policies that need no training."""
     return [
-        BaselineCell(population, plan.pick(12, None), plan.pick(40, 4000), name)
+        BaselineCell(population, plan.pick(12, None), plan.pick(40, 2000), name)
         for name in BASELINES
     ]
 
