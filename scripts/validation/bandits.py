@@ -16,6 +16,7 @@ from validation.tasks import (
     ReferenceCell,
     Score,
     Task,
+    TaskCell,
     Variant,
     learner_cells,
     learner_scores,
@@ -47,7 +48,7 @@ class Effort:
 
 
 EFFORT = {
-    10: Effort(iterations=60, users=1024, entropy=0.005, tested=100_000),
+    10: Effort(iterations=120, users=1024, entropy=0.005, tested=400_000),
     100: Effort(iterations=60, users=1024, entropy=0.01, tested=20_000),
     500: Effort(iterations=60, users=512, entropy=0.02, tested=5_000),
 }
@@ -171,8 +172,10 @@ def page(plan: Plan, out: Path, static: Path) -> str:
         for arms, pulls in sizes(plan)
     ]
     return f"""\
-Total reward of a trial of n pulls of k arms with p ~ U[0, 1] (Duan et al. 2016, table 1), counted
-by the probability of the pulled arm: mean ± standard error over fresh bandits and training seeds.
+Total reward of a trial of n pulls of k arms with p ~ U[0, 1] (Duan et al. 2016, table 1): mean ±
+standard error over fresh bandits and training seeds. It is n k / (k + 1), what the best arm of a
+bandit pays in expectation, less the mean regret by the probabilities of the pulled arms: the same
+as the mean reward, with less noise.
 RL² acts greedily, the amortised filter by UCB. "RL²" learns from expected rewards and a belief
 (`probes`), "plain RL²" from clicks alone. The verdict is on the better of the two; a learner
 above the exact optimum by more than 3 standard errors would be a leak, and is flagged. The target
@@ -195,9 +198,23 @@ def target_of(arms: int, pulls: int, exact: float | None) -> float:
     return TARGETS.get((arms, pulls), 0.99 * PUBLISHED[arms, pulls])
 
 
+def rewards(cells: list[LearnerCell], out: Path) -> dict[str, Score]:
+    """What the learners earned, by variant."""
+    regrets = learner_scores(cells, out, "regret")
+    return {name: reward(regret, cells[0]) for name, regret in regrets.items()}
+
+
+def reward(regret: Score | None, cell: TaskCell) -> Any:
+    """The reward that goes with a regret, or None where there is none."""
+    if regret is None:
+        return None
+    arms, pulls = cell.task.sizes["arms"], cell.task.sizes["pulls"]
+    return replace(regret, value=pulls * arms / (arms + 1) - regret.value)
+
+
 def _row(arms: int, pulls: int, plan: Plan, out: Path, names: list[str]) -> list[str]:
     exact = (result_of(ExactCell(arms, pulls), out) or {}).get("value")
-    found = learner_scores(learners(arms, pulls, plan), out)
+    found = rewards(learners(arms, pulls, plan), out)
     target = target_of(arms, pulls, exact)
     best = max(found, key=lambda name: found[name].value) if found else NOT_RUN
     return [
@@ -227,7 +244,9 @@ def _number(score: Score | None, exact: float | None) -> str:
 
 def _reference_row(arms: int, pulls: int, plan: Plan, out: Path, everyone: list[str]) -> list[str]:
     known = references(arms, pulls, plan)
-    scores = {name: reference_score(cell, out) for name, cell in known.items()}
+    scores = {
+        name: reward(reference_score(cell, out, "regret"), cell) for name, cell in known.items()
+    }
     return [
         "-" if name not in scores else NOT_RUN if (one := scores[name]) is None
         else plus_minus(one.value, one.error, 3 if pulls == 10 else 2)

@@ -67,7 +67,8 @@ def test_cells_run_once_and_the_page_holds_what_was_run_and_says_what_was_not(
 
     assert here("--write")[0] == 0
     page = (tmp_path / "validation.md").read_text()
-    assert f"{before['reward']:.3f} ± {before['reward_error']:.3f}" in page
+    # 10 pulls of five arms pay 50 / 6 at most, in expectation.
+    assert f"{50 / 6 - before['regret']:.3f} ± {before['regret_error']:.3f}" in page
     assert "| 10, 5 | 6.660 | 6.7 | 6.64 |" in page
     rows = [line for line in page.splitlines() if line.startswith("| 10 | RL² ")]
     assert rows == ["| 10 | RL² | 156.2 | not run | > 150 | not run |  |"]
