@@ -173,11 +173,20 @@ class Update:
         return report
 
     def _trust_region(self) -> UpdateReport:
-        wanted = self.wanted
+        wanted, weights = self.wanted, list(self.network.parameters())
+        before = [weight.detach().clone() for weight in weights]
         found = trust_region_phase(
             self.network, self.trials, wanted.advantages, wanted.known, self.table,
             self.config.max_divergence, self.rng,
         )  # fmt: skip
+        # Each worker found a step on users of its own: all take the mean.
+        for weight, was in zip(weights, before, strict=True):
+            weight.grad = weight.detach() - was
+        self.synchronise(self.network)
+        with torch.no_grad():
+            for weight, was in zip(weights, before, strict=True):
+                assert weight.grad is not None
+                weight.copy_(was + weight.grad)
         return UpdateReport(policy_loss=found["after"], kl=found["divergence"])
 
     def _minibatches(self) -> Iterator[Tensor]:

@@ -64,6 +64,23 @@ def policy_gradient(worker: Worker) -> tuple[torch.Tensor, torch.Tensor]:
     return before - after, wanted.advantages.mean()
 
 
+def apart_after_a_trust_region(worker: Worker) -> torch.Tensor:
+    """How far this worker's weights are from the mean of all, after a step; and how far it went."""
+    network, table, trials = recorded(with_filter=False)
+    trials = of_users(trials, torch.arange(USERS).chunk(worker.count)[worker.rank])
+    config = PPOConfig(objective="trpo", epochs=1, minibatches=1)
+    wanted = targets(network, trials, config, continuing=True, return_scale=1.0)
+    before = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+    Update(
+        network=network, optimiser=torch.optim.SGD(network.parameters(), lr=0.0), trials=trials,
+        wanted=wanted, table=table, config=config, iteration=9, entropy_weight=0.0,
+        rng=torch.Generator().manual_seed(0), synchronise=worker.average_gradients,
+    ).run()  # fmt: skip
+    after = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
+    mean = torch.tensor(worker.average(*after.tolist()))
+    return torch.stack([(after - mean).abs().max(), (after - before).abs().max()])
+
+
 def belief_gradient(worker: Worker) -> torch.Tensor:
     """Gradient of the amortised filter's losses over all workers."""
     network, table, trials = recorded(with_filter=True)
@@ -77,6 +94,11 @@ def belief_gradient(worker: Worker) -> torch.Tensor:
 
 
 def gradients(worker: Worker, lead: object) -> dict[str, torch.Tensor]:
-    """Both gradients, and the mean advantage, which is 0 over all workers."""
+    """Both gradients, the mean advantage (0 over all workers), and how far workers are apart."""
     policy, advantage = policy_gradient(worker)
-    return {"policy": policy, "belief": belief_gradient(worker), "advantage": advantage}
+    return {
+        "policy": policy,
+        "belief": belief_gradient(worker),
+        "advantage": advantage,
+        "apart": apart_after_a_trust_region(worker),
+    }

@@ -17,21 +17,34 @@ from driftrec.meta.workers import Worker, is_lead, run_workers
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def halves(monkeypatch):
-    # Spawned processes find it by name.
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    return importlib.import_module("halves")
+@pytest.fixture(scope="module")
+def halves():
+    with pytest.MonkeyPatch.context() as patch:
+        # Spawned processes find it by name.
+        patch.syspath_prepend(str(Path(__file__).parent))
+        yield importlib.import_module("halves")
 
 
-def test_two_processes_give_the_gradients_of_one_with_twice_the_batch(halves):
-    parts, whole = run_workers(2, halves.gradients), run_workers(1, halves.gradients)
+@pytest.fixture(scope="module")
+def parts(halves):
+    """What the first of two processes found, each with half of the users."""
+    return run_workers(2, halves.gradients)
+
+
+def test_two_processes_give_the_gradients_of_one_with_twice_the_batch(parts, halves):
+    whole = run_workers(1, halves.gradients)
     for name in ("policy", "belief"):
         assert whole[name].abs().max() > 0.01
         torch.testing.assert_close(parts[name], whole[name], atol=1e-6, rtol=1e-6)
     # They are not the gradients of the half that came back: advantages are in units of both.
     assert abs(whole["advantage"]) < 1e-6
     assert abs(parts["advantage"]) > 1e-3
+
+
+def test_after_a_trust_region_step_all_workers_have_the_same_weights(parts):
+    apart, moved = parts["apart"]
+    assert moved > 1e-3
+    assert apart < 1e-6
 
 
 def test_mean_and_spread_of_a_worker_alone_are_those_of_its_values():
