@@ -78,6 +78,7 @@ class Track:
         recent: features of items shown lately, with weights that fall by time, `(users, width)`.
         mean: of the filter's belief, `(users, D)`; D is 0 without a filter.
         covariance: of the filter's belief, `(users, D, D)`.
+        context: public one before the last request, `(users, c)`; zeros at first.
     """
 
     memory: Tensor
@@ -85,24 +86,25 @@ class Track:
     recent: Tensor
     mean: Tensor
     covariance: Tensor
+    context: Tensor
 
 
 def public_inputs(
-    observation: Observation, request: Tensor, recent: Tensor, shape: NetworkShape
+    observation: Observation, track: Track, recent: Tensor, shape: NetworkShape
 ) -> Tensor:
     """What a network reads before a request, the filter's belief aside, `(users, inputs)`.
 
     Features of the items shown last weighted by their feedback and by its complement, those of
     items shown recently, the feedback itself, the clock (new user, new session, time since,
-    position, time in the trial), and the context where there is one.
+    position, time in the trial), and where there is a context, that of the last request and now.
 
     Args:
         observation: a batch of observations, numpy or torch.
-        request: requests so far in the trial, `(users,)`.
+        track: of the same users, before it is brought up to date.
         recent: see `recently_shown`, `(users, width)`.
         shape: sizes of the network.
     """
-    like = recent
+    like, request = recent, track.request
     slate = torch.as_tensor(observation["slate"], device=like.device)
     feedback = torch.as_tensor(observation["feedback"], device=like.device)
     clicked = torch.einsum("usw,us->uw", slate, feedback)
@@ -116,7 +118,7 @@ def public_inputs(
         time,
     ]
     if shape.context:
-        clock.append(torch.as_tensor(observation["context"], device=like.device))
+        clock += [track.context, torch.as_tensor(observation["context"], device=like.device)]
     return torch.cat([clicked, shown - clicked, recent, feedback, *clock], 1)
 
 

@@ -32,6 +32,7 @@ class TrialState:
         recent: features of the items shown recently, `(users, width)`.
         mean: of the filter's belief, `(users, D)`; D is 0 without a filter.
         covariance: of the filter's belief, `(users, D, D)`.
+        context: public one before the last request, `(users, c)`.
         shown: 1 where an item was shown, uint8 `(users, items)`.
     """
 
@@ -40,6 +41,7 @@ class TrialState:
     recent: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
+    context: np.ndarray
     shown: np.ndarray
 
 

@@ -38,9 +38,9 @@ class Trunk(nn.Module):
         quality = float(1 / scale[-1]) if shape.clicks else 0.0
         self.filter = LearnedFilter(shape.width, shape.clicks, quality) if shape.filter else None
         beliefs = 3 * (shape.width + 1) if shape.filter else 0
-        public = 3 * shape.width + shape.slate + CLOCK_INPUTS + shape.context
+        public = 3 * shape.width + shape.slate + CLOCK_INPUTS + 2 * shape.context
         self.public = public
-        situation = CLOCK_INPUTS + shape.context
+        situation = CLOCK_INPUTS + 2 * shape.context
         self.known = shape.hidden + shape.width + situation + beliefs
         self.encoder = nn.Linear(public + beliefs, shape.hidden)
         self.memory = make_memory(
@@ -62,6 +62,7 @@ class Trunk(nn.Module):
             recent=like.new_zeros(users, self.shape.width),
             mean=mean,
             covariance=covariance,
+            context=like.new_zeros(users, self.shape.context),
         )
 
     @torch.no_grad()
@@ -73,7 +74,7 @@ class Trunk(nn.Module):
             up to date. No gradient flows into the filter from here: see `filter_beliefs`.
         """
         recent = recently_shown(observation, track.recent)
-        inputs = public_inputs(observation, track.request, recent, self.shape)
+        inputs = public_inputs(observation, track, recent, self.shape)
         mean, covariance = track.mean, track.covariance
         if self.filter is not None:
             slate, feedback, elapsed, new = (
@@ -84,7 +85,11 @@ class Trunk(nn.Module):
                 mean, covariance, slate, feedback, elapsed[:, 0], 1 - new[:, 0]
             )
             inputs = torch.cat([inputs, self._belief_inputs(mean, covariance)], 1)
-        return inputs, Track(track.memory, track.request + 1, recent, mean, covariance)
+        context = track.context
+        if self.shape.context:
+            context = torch.as_tensor(observation["context"], device=recent.device)
+        request = track.request + 1
+        return inputs, Track(track.memory, request, recent, mean, covariance, context)
 
     def filtered(
         self, mean: Tensor, covariance: Tensor, slate: Tensor, feedback: Tensor, elapsed: Tensor,
@@ -140,5 +145,5 @@ class Trunk(nn.Module):
         scaled = torch.cat([features, inputs[..., 3 * width :]], -1)
         outputs, last = self.memory(nn.functional.silu(self.encoder(scaled)), memory)
         # Clock and context, then the filter's belief: what needs no memory.
-        situation = inputs[..., self.public - CLOCK_INPUTS - self.shape.context :]
+        situation = inputs[..., self.public - CLOCK_INPUTS - 2 * self.shape.context :]
         return torch.cat([self.norm(outputs), features[..., 2 * width :], situation], -1), last

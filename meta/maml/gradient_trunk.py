@@ -48,7 +48,7 @@ class GradientTrunk(Trunk):
         self.shape = shape
         self.filter = None
         self.register_buffer("scale", scale)
-        self.public = 3 * shape.width + shape.slate + CLOCK_INPUTS + shape.context
+        self.public = 3 * shape.width + shape.slate + CLOCK_INPUTS + 2 * shape.context
         self.read_width = self.public + shape.slate * shape.width
         context = CONTEXT if rule.adapted == "context" else 0
         self.taste = TasteNetwork(
@@ -69,6 +69,7 @@ class GradientTrunk(Trunk):
             recent=like.new_zeros(users, self.shape.width),
             mean=like.new_zeros(users, 0),
             covariance=like.new_zeros(users, 0, 0),
+            context=like.new_zeros(users, self.shape.context),
         )
 
     @torch.no_grad()

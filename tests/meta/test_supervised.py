@@ -173,7 +173,7 @@ def test_thompson_draws_from_the_belief():
     population = small_population()
     policy = Amortised(AmortisedConfig(**SMALL)).fit(population)
     thompson = replace(policy, acting="thompson", seed=1)
-    track = Track(*(torch.zeros(4000, 0) for _ in range(5)))
+    track = Track(*(torch.zeros(4000, 0) for _ in range(6)))
     track.covariance = policy.network.start(4000).covariance
     known = torch.zeros(4000, policy.network.trunk.known)
     with torch.no_grad():
