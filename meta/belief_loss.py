@@ -64,7 +64,7 @@ def likelihood_loss(
     return (trials.weights(users) * errors.mean(-1)).sum()
 
 
-def filter_loss(network: BeliefNetwork, table: Tensor, trials: Trials, users: Tensor) -> Tensor:
+def filter_loss(network: TrialNetwork, table: Tensor, trials: Trials, users: Tensor) -> Tensor:
     """The same of the learned filter alone, run again over some users' trials with gradients."""
     trunk, learned = network.trunk, network.trunk.filter
     assert learned is not None

@@ -33,15 +33,11 @@ class DPTConfig(SupervisedConfig):
     """What remembers the trial: gru, lstm or transformer."""
     hidden: int = 64
     """Units of the memory."""
-    filter: bool = False
-    """Not for DPT, which learns no belief."""
     acting: str = "greedy"
     """greedy shows the items most likely to be best; sample draws them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.filter:
-            raise ValueError("DPT learns no belief that a filter could be taught by: filter=False")
         if self.acting not in DPTPolicy.actings:
             raise ValueError(
                 f"acting must be one of {', '.join(DPTPolicy.actings)}; got {self.acting!r}"

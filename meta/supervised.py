@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from driftrec.envs import Population
 from driftrec.meta.belief_loss import FIRST_LESSONS, filter_lessons, filter_loss
 from driftrec.meta.learner import LearnerConfig
 from driftrec.meta.memories import MemoryName
-from driftrec.meta.network import BeliefNetwork, TrialNetwork
+from driftrec.meta.network import TrialNetwork
 from driftrec.meta.never_lost import never_lost
 from driftrec.meta.plackett_luce import best_slate, sample_slate
 from driftrec.meta.rollout import Choose, Notes, Trials, collect
@@ -133,7 +133,7 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
     def _losses(self, trials: Trials, rng: torch.Generator) -> Iterator[Tensor]:
         """The loss of each step: those of a filter first, alone while it knows nothing yet."""
         for users in filter_lessons(self.network, trials, self.iteration, rng):
-            yield filter_loss(cast(BeliefNetwork, self.network), self.table, trials, users)
+            yield filter_loss(self.network, self.table, trials, users)
         if self.network.trunk.filter is not None and self.iteration < FIRST_LESSONS:
             return
         for _ in range(self.config.epochs):

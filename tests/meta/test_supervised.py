@@ -192,7 +192,6 @@ def test_thompson_draws_from_the_belief():
         (Amortised, {"bonus": -1.0}, "bonus must not be negative"),
         (Amortised, {"probes": 0}, "probes must be at least 1"),
         (Amortised, {"explore": 2.0}, "explore must lie in"),
-        (DPT, {"filter": True}, "DPT learns no belief"),
         (DPT, {"acting": "ucb"}, "acting must be one of greedy, sample"),
     ],
 )
