@@ -57,7 +57,7 @@ BONUS = 1.5
 """Of the filter's UCB, in standard deviations."""
 
 ALPHA, RIDGE = 0.3, 1.0
-"""Of LinUCB, whose published settings are not known: the best found for rho = 1."""
+"""Of LinUCB, whose published settings are not known; chosen by a coarse search at rho = 1."""
 
 
 @dataclass
