@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,8 @@ class Memory(nn.Module, ABC):
 
         Args:
             inputs: `(requests, users, hidden)`.
-            memory: `(users, size)`, or None for users of whom nothing is known.
+            memory: `(users, size)`, or None for users of whom nothing is known. It may be written
+                into: give a copy of what is still needed.
 
         Returns:
             Outputs `(requests, users, hidden)`, and the last memory.
@@ -87,9 +88,10 @@ def _orthogonal(cell: nn.RNNBase, gates: int) -> None:
 class TransformerMemory(Memory):
     """A causal transformer over the last `window` requests, with cached keys and values.
 
-    What it keeps of a user are keys and values of each layer, oldest first, and how many of them
-    count. Attention falls linearly with age, at a slope of its own for each head, which takes the
-    place of positions (Press, Smith and Lewis 2022, "Train short, test long").
+    What it keeps of a user are keys and values of each layer, in a ring that a request overwrites
+    at one place, and the number of requests so far. Attention falls linearly with age, at a slope
+    of its own for each head, which takes the place of positions (Press, Smith and Lewis 2022,
+    "Train short, test long").
 
     Args:
         hidden: units.
@@ -105,51 +107,74 @@ class TransformerMemory(Memory):
         if hidden % heads:
             raise ValueError(f"hidden ({hidden}) must be a multiple of the {heads} heads")
         self.window, self.heads = window, heads
-        self.size = layers * 2 * (window - 1) * hidden + 1
+        self.size = layers * 2 * window * hidden + 1
         self.blocks = nn.ModuleList(_Block(hidden, heads) for _ in range(layers))
         slopes = torch.tensor([2.0 ** (-8 * (head + 1) / heads) for head in range(heads)])
         self.register_buffer("slopes", slopes)
 
     def forward(self, inputs: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
         """See `Memory.forward`."""
-        requests, users, hidden = inputs.shape
-        before = self.window - 1 if memory is not None else 0
-        known = inputs.new_zeros(users) if memory is None else memory[:, -1]
-        cache = inputs.new_zeros(users, len(self.blocks), 2, before, hidden)
-        if memory is not None:
-            cache = memory[:, :-1].reshape(cache.shape)
-        bias = self._bias(requests, before, known)
-        stream, kept = inputs.transpose(0, 1), []
-        for layer, block in enumerate(self.blocks):
-            stream, layer_cache = block(stream, cache[:, layer], bias)
-            kept.append(self._last(layer_cache))
-        count = (known + requests).clamp(max=self.window - 1)
-        last = torch.cat([torch.stack(kept, 1).flatten(1), count[:, None]], 1)
-        return stream.transpose(0, 1), last
+        if memory is None:
+            return self._whole(inputs)
+        outputs = []
+        # Step by step is for acting; learning reads whole trials.
+        with torch.no_grad():
+            for request in inputs:
+                output, memory = self._step(request, memory)
+                outputs.append(output)
+        return torch.stack(outputs), memory
 
-    def _bias(self, requests: int, before: int, known: Tensor) -> Tensor:
+    @property
+    def _layers(self) -> list[_Block]:
+        return cast(list[_Block], list(self.blocks))
+
+    def _whole(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """A whole trial at once."""
+        requests, users, hidden = inputs.shape
+        place = torch.arange(requests, device=inputs.device)
+        bias = self._bias((place[:, None] - place)[None])
+        ring = inputs.new_zeros(users, len(self.blocks), 2, self.window, hidden)
+        newest = place[-self.window :]
+        stream = inputs.transpose(0, 1)
+        for layer, block in enumerate(self._layers):
+            query, key, value = block.projected(stream)
+            stream = block.attend(stream, query, key, value, bias)
+            ring[:, layer, 0, newest % self.window] = key[:, newest].detach()
+            ring[:, layer, 1, newest % self.window] = value[:, newest].detach()
+        count = inputs.new_full((users, 1), float(requests))
+        return stream.transpose(0, 1), torch.cat([ring.flatten(1), count], 1)
+
+    def _step(self, request: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """One request of users whose histories may differ in length; writes into the ring."""
+        users, hidden = request.shape
+        count = memory[:, -1].long()
+        ring = memory[:, :-1].view(users, len(self.blocks), 2, self.window, hidden)
+        now = count % self.window
+        place = torch.arange(self.window, device=request.device)
+        age = (now[:, None] - place) % self.window
+        bias = self._bias(torch.where(age <= count[:, None], age, self.window)[:, None, None])
+        row = torch.arange(users, device=request.device)
+        stream = request[:, None]
+        for layer, block in enumerate(self._layers):
+            query, key, value = block.projected(stream)
+            keys, values = ring[:, layer, 0], ring[:, layer, 1]
+            keys[row, now], values[row, now] = key[:, 0], value[:, 0]
+            stream = block.attend(stream, query, keys, values, bias)
+        memory[:, -1] += 1
+        return stream[:, 0], memory
+
+    def _bias(self, age: Tensor) -> Tensor:
         """What is added to attention: less with age, minus infinity out of reach.
 
-        Shape `(users or 1, heads, requests, before + requests)`.
+        Args:
+            age: of each key at each request, `(..., 1, requests, keys)`.
+
+        Returns:
+            Shape `(..., heads, requests, keys)`.
         """
-        query = torch.arange(requests, device=known.device) + before
-        key = torch.arange(before + requests, device=known.device)
-        age = query[:, None] - key
         reach = (age >= 0) & (age < self.window)
         near = torch.where(reach, -age.to(self.slopes.dtype), -torch.inf)
-        bias = (self.slopes[:, None, None] * near)[None]
-        if not before:
-            return bias
-        there = key >= before - known[:, None]
-        return bias.masked_fill(~there[:, None, None], -torch.inf)
-
-    def _last(self, cache: Tensor) -> Tensor:
-        """The newest keys and values, `(users, 2, window - 1, hidden)`, zeros before the first."""
-        keep = self.window - 1
-        missing = keep - cache.shape[2]
-        if missing > 0:
-            cache = nn.functional.pad(cache, (0, 0, missing, 0))
-        return cache[:, :, cache.shape[2] - keep :]
+        return self.slopes[:, None, None] * near
 
 
 class _Block(nn.Module):
@@ -162,17 +187,23 @@ class _Block(nn.Module):
         self.feed = nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.GELU(),
                                   nn.Linear(2 * hidden, hidden))  # fmt: skip
 
-    def forward(self, stream: Tensor, cache: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Attend and feed forward, `(users, requests, hidden)`; with the longer cache."""
-        query, key, value = self.project(self.attention_norm(stream)).chunk(3, -1)
-        cache = torch.cat([cache, torch.stack([key, value], 1)], 2)
-        heads = (-1, self.heads, stream.shape[-1] // self.heads)
-        keys, values = (part.unflatten(-1, heads[1:]).transpose(1, 2) for part in cache.unbind(1))
+    def projected(self, stream: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values, `(users, requests, hidden)` each."""
+        projected: Tensor = self.project(self.attention_norm(stream))
+        return projected.chunk(3, -1)
+
+    def attend(
+        self, stream: Tensor, query: Tensor, keys: Tensor, values: Tensor, bias: Tensor
+    ) -> Tensor:
+        """Attend and feed forward, `(users, requests, hidden)`."""
+        heads = (self.heads, stream.shape[-1] // self.heads)
+        split = [part.unflatten(-1, heads).transpose(1, 2) for part in (query, keys, values)]
         attended = nn.functional.scaled_dot_product_attention(
-            query.unflatten(-1, heads[1:]).transpose(1, 2), keys, values, attn_mask=bias
+            split[0], split[1], split[2], attn_mask=bias
         )
         stream = stream + self.mix(attended.transpose(1, 2).flatten(2))
-        return stream + self.feed(self.norm(stream)), cache
+        fed: Tensor = stream + self.feed(self.norm(stream))
+        return fed
 
 
 def make_memory(name: str, hidden: int, *, layers: int = 2, window: int = 128) -> Memory:

@@ -121,6 +121,8 @@ class TrialPolicy(ABC):
         track = Track(
             *(torch.as_tensor(getattr(state, item.name), device=device) for item in fields(Track))
         )
+        # A memory may be written into, and the state is not ours to change.
+        track.memory = track.memory.clone()
         _, known, track = self.network.know(observation, track)
         scores = self.scores(known, track)
         slate = self.network.shape.slate
