@@ -1,6 +1,8 @@
 """Learners that produce policies by meta-training across a population."""
 
+from driftrec.meta.amortised import Amortised, AmortisedConfig, AmortisedPolicy
 from driftrec.meta.checkpoint import CheckpointError
+from driftrec.meta.dpt import DPT, DPTConfig, DPTPolicy
 from driftrec.meta.learner import LearnedPolicy, Learner, LearnerConfig
 from driftrec.meta.learning_curve import learning_curve, plot_learning_curve
 from driftrec.meta.ppo import PPOConfig
@@ -11,8 +13,14 @@ from driftrec.meta.rl2_policy import RL2Policy
 from driftrec.meta.run import TrainingRun
 
 __all__ = [
+    "DPT",
     "RL2",
+    "Amortised",
+    "AmortisedConfig",
+    "AmortisedPolicy",
     "CheckpointError",
+    "DPTConfig",
+    "DPTPolicy",
     "LearnedPolicy",
     "Learner",
     "LearnerConfig",
