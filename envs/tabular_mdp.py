@@ -118,6 +118,23 @@ class TabularMDP(UserModel):
         """Expected reward of each action in the current state, `(users, actions)`."""
         return _current(state.reward, state)
 
+    def item_values(self, state: Process, catalogue: Catalogue) -> Array:
+        """Optimal value of each action for the rest of the episode, less their mean.
+
+        By backward induction (Puterman 1994, section 4.5), `(users, actions)`.
+        """
+        xp = namespace(state.reward)
+        below = xp.concat([xp.zeros_like(state.reach[..., :1]), state.reach[..., :-1]], axis=-1)
+        chance = state.reach - below
+        left = self.steps - state.step
+        value = xp.zeros_like(state.reward[..., 0])
+        found = xp.zeros_like(state.reward[:, 0])
+        for steps in range(1, self.steps + 1):
+            worth = state.reward + xp.sum(chance * value[:, None, None, :], axis=-1)
+            found = xp.where((left == steps)[:, None], _current(worth, state), found)
+            value = xp.max(worth, axis=-1)
+        return found - xp.mean(found, axis=1, keepdims=True)
+
     def default_catalogue(self) -> Catalogue:
         """Actions that differ in nothing but their number, one-hot."""
         return one_hot_catalogue(self.actions)

@@ -136,6 +136,15 @@ class UserModel(ABC):
         ]
         return xp.concat(columns, axis=1)
 
+    def item_values(self, state: Any, catalogue: Catalogue) -> Array:
+        """What showing an item now is worth to who knows all, `(users, items)`.
+
+        Here the expected feedback on it. A model in which an item decides what comes next counts
+        that too; only differences between items matter then. Learners that are taught by labels
+        are taught these; policies never read them.
+        """
+        return self.click_probability(state, catalogue)
+
     def default_catalogue(self) -> Catalogue:
         """The catalogue that this model is used with when none is given."""
         return synthetic_catalogue(100, np.random.default_rng(0))

@@ -74,6 +74,10 @@ class NeverLost(UserModel):
         """As the model."""
         return self.model.click_probability(state, catalogue)
 
+    def item_values(self, state: Any, catalogue: Catalogue) -> Array:
+        """As the model."""
+        return self.model.item_values(state, catalogue)
+
     def default_catalogue(self) -> Catalogue:
         """As the model."""
         return self.model.default_catalogue()

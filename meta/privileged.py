@@ -67,7 +67,7 @@ class Privileged:
         """The allowed item of highest expected feedback, `(users,)`, or -1 where not wanted."""
         if not wanted:
             return torch.full((self._env.num_envs,), -1, device=self.table.device)
-        expected = _tensor(self._simulation.click_probability())
+        expected = _tensor(self._values())
         if banned is not None:
             expected = expected.masked_fill(banned, -torch.inf)
         return expected.argmax(1)
@@ -118,17 +118,21 @@ class Privileged:
             keenness, best = (logits - quality).mean(1), expected.amax(1)
         return torch.stack([keenness, best, losing], 1)
 
+    def _values(self) -> Any:
+        simulation = self._simulation
+        return simulation.model.item_values(simulation.state, simulation.catalogue)
+
     def _expected_feedback(self, items: Tensor) -> Tensor:
         """True expected feedback on a few items, `(users, items)`."""
         simulation = self._simulation
         if not len(items):
             return self.table.new_zeros(self._env.num_envs, 0)
         if len(self.table) <= SMALL:
-            every = _tensor(simulation.click_probability()).float()
+            every = _tensor(self._values()).float()
             return every[:, items]
         whole, rows = simulation.catalogue, items.numpy() if simulation.xp is np else items
         few = Catalogue(whole.features[rows], whole.topics[rows], whole.quality[rows])
-        return _tensor(simulation.model.click_probability(simulation.state, few)).float()
+        return _tensor(simulation.model.item_values(simulation.state, few)).float()
 
 
 def _tensor(array: Any) -> Tensor:

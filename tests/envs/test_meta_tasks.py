@@ -217,3 +217,40 @@ def test_published_sizes_are_known_by_name() -> None:
 def test_sizes_out_of_range_are_refused(make: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**options)
+
+
+def test_item_values_of_a_decision_process_are_those_of_backward_induction():
+    model = TabularMDP(states=3, actions=2, steps=4)
+    state = model.sample(5, np.random.default_rng(0))
+    state.step[:] = [0, 1, 2, 3, 3]
+    state.now[:] = [0, 1, 2, 0, 1]
+    found = model.item_values(state, model.default_catalogue())
+    chance = np.diff(state.reach, axis=-1, prepend=0)
+    for user in range(5):
+
+        def worth(now, action, left, user=user):
+            after = sum(
+                chance[user, now, action, then] * max(worth(then, a, left - 1) for a in range(2))
+                for then in range(3)
+                if left > 1
+            )
+            return state.reward[user, now, action] + after
+
+        left = 4 - state.step[user]
+        expected = np.array([worth(state.now[user], action, left) for action in range(2)])
+        np.testing.assert_allclose(found[user], expected - expected.mean(), atol=1e-5)
+
+
+def test_whoever_follows_the_item_values_earns_more_than_who_takes_the_reward_of_the_moment():
+    population = tabular_population(episodes=5)
+    totals = {}
+    for name in ("item_values", "click_probability"):
+        env = RecommendationVectorEnv(population, 4000, split="test", autoreset_mode="Disabled")
+        env.reset(seed=1)
+        model, totals[name] = env.simulation.model, np.zeros(4000)
+        for _ in range(50):
+            worth = getattr(model, name)(env.simulation.state, env.simulation.catalogue)
+            totals[name] += env.step(worth.argmax(1))[1]
+    gain = totals["item_values"] - totals["click_probability"]
+    assert gain.mean() > 4 * gain.std() / len(gain) ** 0.5
+    assert totals["click_probability"].mean() > 100
