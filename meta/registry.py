@@ -19,6 +19,7 @@ LEARNERS: dict[str, str] = {
     "dpt": "driftrec.meta.dpt:DPT",
     "es": "driftrec.meta.evolution:ES",
     "curriculum": "driftrec.meta.generation:Curriculum",
+    "trees": "driftrec.meta.trees:Trees",
 }
 """Built-in learners by name, as "module:class"; they are imported when they are asked for."""
 
@@ -26,6 +27,7 @@ LOADERS: dict[str, str] = {
     "rl2-policy": "driftrec.meta.rl2_policy:load",
     "amortised-policy": "driftrec.meta.amortised:load",
     "dpt-policy": "driftrec.meta.dpt:load",
+    "trees-policy": "driftrec.meta.trees:load",
 }
 """What reads a policy of each kind of checkpoint, as "module:function"."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from driftrec.meta.learner import LearnerConfig
-from driftrec.meta.trees.statistics import StatisticsConfig
+from driftrec.meta.schedules import ScheduleName
+from driftrec.meta.trees.history import StatisticsConfig
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,12 @@ class TreesConfig(LearnerConfig):
     `users` those whose trials a round collects, `learning_rate` is the boosting rate and
     `schedule` lowers it from round to round. The gradient norm that `gradient_tolerance` is
     compared with is that of the squared error as a function of the prediction: its root mean
-    square on held-out users. Only clicks can be learnt, in one process, and no update has a
-    divergence, so other rewards, more workers and the adaptive schedule are refused.
+    square on held-out users. Only clicks can be learnt, in one process on the CPU, and no update
+    has a divergence, so other rewards, more workers, torch's arrays and the adaptive schedule are
+    refused.
     """
+
+    smoke: ClassVar[dict[str, Any]] = LearnerConfig.smoke | {"trees": 10, "min_rows": 50}
 
     iterations: int = 3
     """Rounds: each collects trials with the policy so far and fits the rows of all rounds anew."""
@@ -27,8 +31,8 @@ class TreesConfig(LearnerConfig):
     """Users whose trials a round collects; a quarter as many validation users are held out."""
     learning_rate: float = 0.08
     """Boosting rate: the share of each tree that is added."""
-    schedule: Literal["constant", "linear", "inverse-time", "cosine"] = "constant"  # type: ignore[assignment]  # the adaptive one means nothing here
-    """How the boosting rate goes on from round to round."""
+    schedule: ScheduleName = "constant"
+    """How the boosting rate goes on from round to round: any but adaptive."""
     validate_every: int = 1
     """Rounds between two looks at the validation users."""
     validation_users: int = 500
@@ -90,6 +94,8 @@ class TreesConfig(LearnerConfig):
             raise ValueError(
                 f"trees are grown in one process: workers must be 1, got {self.workers}"
             )
+        if self.arrays != "numpy":
+            raise ValueError(f"trees grow on the CPU: arrays must be 'numpy', got {self.arrays!r}")
         if self.schedule == "adaptive":
             raise ValueError("the adaptive schedule needs a divergence, which trees have not")
         if self.learning_rate > 1:

@@ -14,11 +14,15 @@ from driftrec.envs import Catalogue
 from driftrec.envs.arrays import Array
 from driftrec.envs.observation import Observation
 from driftrec.meta.checkpoint import read_checkpoint, write_checkpoint
+from driftrec.meta.trees.history import History, StatisticsConfig
 from driftrec.meta.trees.ranker import Ranker
-from driftrec.meta.trees.statistics import History, Statistics, StatisticsConfig
+from driftrec.meta.trees.statistics import Statistics
 from driftrec.meta.trees.texts import tensor_of, text_of
 
 KIND = "trees-policy"
+
+CATALOGUE = ("features", "topics", "quality")
+"""What is kept of the catalogue."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +137,7 @@ class TreesPolicy:
             "about": self.about,
         }
         tensors = {"ranker": tensor_of(self.ranker.text())}
-        for name in ("features", "topics", "quality"):
+        for name in CATALOGUE:
             tensors[name] = torch.from_numpy(np.array(getattr(self.catalogue, name)))
         write_checkpoint(path, KIND, tensors, description)
 
@@ -156,6 +160,6 @@ def load(path: str | Path, *, bonus: float | None = None) -> TreesPolicy:
     description["settings"] = StatisticsConfig(**description["settings"])
     if bonus is not None:
         description["bonus"] = bonus
-    parts = {name: tensors[name].numpy() for name in ("features", "topics", "quality")}
+    features, topics, quality = (tensors[name].numpy() for name in CATALOGUE)
     ranker = Ranker.from_text(text_of(tensors["ranker"]))
-    return TreesPolicy(ranker, Catalogue(**parts), **description)
+    return TreesPolicy(ranker, Catalogue(features, topics, quality), **description)

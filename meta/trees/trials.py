@@ -11,8 +11,9 @@ from driftrec.envs import RecommendationVectorEnv
 from driftrec.envs.arrays import Array
 from driftrec.envs.observation import NUMBERS, Observation
 from driftrec.meta.trees.config import TreesConfig
+from driftrec.meta.trees.history import History
 from driftrec.meta.trees.policy import TreesPolicy
-from driftrec.meta.trees.statistics import History, Statistics
+from driftrec.meta.trees.statistics import Statistics
 
 CHANCE = 1e-4
 """The smallest chance of a click, and of none, that a label tells from 0."""
@@ -85,16 +86,20 @@ def collect(
     while alive.any():
         items, state = _choose(policy, observation, state, config, share, rng)
         slate = items[:, : policy.slate]
-        labels = _true_logits(env, items)
+        labels = _true_logits(env, items) if config.labels == "logits" else None
         numbers = np.concatenate([observation[name] for name in NUMBERS], axis=1)
-        record = {
-            "numbers": numbers, "feedback": observation["feedback"], "slates": slate,
-            "items": items, "labels": labels, "alive": alive,
-        }  # fmt: skip
+        before, was_alive = observation["feedback"], alive
         observation, reward, terminated, truncated, _ = env.step(slate)
-        if config.labels == "clicks":
-            record["labels"] = observation["feedback"]
-        records.append(record)
+        records.append(
+            {
+                "numbers": numbers,
+                "feedback": before,
+                "slates": slate,
+                "items": items,
+                "labels": observation["feedback"] if labels is None else labels,
+                "alive": was_alive,
+            }
+        )
         total += float(reward.sum())
         alive = ~np.asarray(terminated | truncated)
     trials = Trials(*(np.stack([r[item.name] for r in records]) for item in fields(Trials)))
@@ -113,10 +118,11 @@ def _choose(
     history, pool, scores = policy.rank(observation, state)
     users, slate = len(pool), policy.slate
     count = min(slate + (config.others if config.labels == "logits" else 0), pool.shape[1])
-    order = rng.random(pool.shape)
+    banned = policy.banned(history)
+    # At random, but what is banned comes last and what is shown first.
+    order = rng.random(pool.shape) + np.take_along_axis(banned, pool, axis=1)
     np.put_along_axis(order, policy.best(history, pool, scores), np.arange(slate) - slate, axis=1)
     known = np.take_along_axis(pool, order.argsort(1)[:, :count], axis=1)
-    banned = policy.banned(history)
     luck = rng.gumbel(size=banned.shape).astype(np.float32)
     drawn = top_unseen(config.sharpness * policy.catalogue.quality + luck, banned, count)
     items = np.where(rng.random((users, 1)) < share, drawn, known)
