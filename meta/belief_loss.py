@@ -25,7 +25,7 @@ LARGEST_LOGIT = 8.0
 def mean_loss(
     network: BeliefNetwork, known: Tensor, table: Tensor, trials: Trials, users: Tensor
 ) -> Tensor:
-    """Cross-entropy of believed with true click probabilities of the probed items.
+    """Cross-entropy of believed with true values of the probed items.
 
     For feedback that is not clicks, half the squared error of the mean.
 
@@ -37,7 +37,7 @@ def mean_loss(
         users: which users of them, integers.
     """
     believed = network.means(known, table[trials.probe_items])
-    expected = trials.probe_expected[:, users]
+    expected = trials.probe_values[:, users]
     if network.shape.clicks:
         errors = nn.functional.binary_cross_entropy_with_logits(
             believed, expected, reduction="none"
@@ -50,7 +50,7 @@ def mean_loss(
 def likelihood_loss(
     network: BeliefNetwork, known: Tensor, table: Tensor, trials: Trials, users: Tensor
 ) -> Tensor:
-    """Minus the log-density of the probed items' true logits under the belief, in nats.
+    """Minus the log-density of the probed items' true values under the belief, in nats.
 
     Args: as for `mean_loss`.
     """
@@ -59,29 +59,35 @@ def likelihood_loss(
     items = network.trunk.with_one(features)[:, None]
     variances = network.belief.variances(known, items, trials.probe_variance[:, users])
     errors = gaussian_surprise(
-        labels(trials.probe_expected[:, users], network.shape), means, variances
+        labels(trials.probe_values[:, users], network.shape), means, variances
     )
     return (trials.weights(users) * errors.mean(-1)).sum()
 
 
 def filter_loss(network: TrialNetwork, table: Tensor, trials: Trials, users: Tensor) -> Tensor:
-    """The same of the learned filter alone, run again over some users' trials with gradients."""
+    """The same of the learned filter alone, run again over some users' trials with gradients.
+
+    It is taught expected feedback, which is what it sees.
+    """
     trunk, learned = network.trunk, network.trunk.filter
     assert learned is not None
     mean, covariance = learned.start(len(users))
     feedback, elapsed = trials.feedback[:, users], trials.log_elapsed[:, users]
     slates, alive = table[trials.slates[:, users]], trials.alive[:, users].float()
+    contexts = trunk.contexts(trials.inputs[:, users])
     truth = labels(trials.probe_expected[:, users], network.shape)
     surprises = []
     for request in range(len(slates)):
         items = trunk.with_one(table[trials.probe_items[request]])
-        half = learned.size // 2
-        means = (mean[:, :half] + mean[:, half:]) @ items.T
-        variances = learned.variance(covariance, items)
+        now, spread = learned.in_context(mean, covariance, contexts[request])
+        half = now.shape[-1] // 2
+        means = (now[:, :half] + now[:, half:]) @ items.T
+        variances = learned.variance(spread, items)
         surprises.append(gaussian_surprise(truth[request], means, variances).mean(-1))
         mean, covariance = trunk.filtered(
-            mean, covariance, slates[request], feedback[request], elapsed[request], alive[request]
-        )
+            mean, covariance, slates[request], feedback[request], elapsed[request], alive[request],
+            contexts[request],
+        )  # fmt: skip
     return (trials.weights(users) * torch.stack(surprises)).sum()
 
 

@@ -33,19 +33,26 @@ class LearnedFilter(nn.Module):
     framework applied to classification networks", equation 10), other feedback by the Kalman
     filter.
 
+    Where users have a public context, an item may be liked in one and not in another: then there
+    is a weight for each number of an item and each of the context, beside that for the item alone.
+
     Args:
         width: numbers of an item.
+        contexts: numbers of the context.
         clicks: whether feedback is clicks, with logistic odds; else Gaussian around the logit's
             place.
         quality: prior mean of the last weight, the one on quality.
 
     Attributes:
-        size: D = 2 (width + 1), numbers in a belief's mean.
+        size: D = 2 (width + 1) (contexts + 1), numbers in a belief's mean.
     """
 
-    def __init__(self, width: int, clicks: bool = True, quality: float = 0.0) -> None:
+    def __init__(
+        self, width: int, clicks: bool = True, quality: float = 0.0, contexts: int = 0
+    ) -> None:
         super().__init__()
-        parts = width + 1
+        self.places = contexts + 1
+        parts = (width + 1) * self.places
         self.size = 2 * parts
         self.clicks = clicks
         rates = [math.log(SLOW)] * parts + [math.log(FAST)] * parts
@@ -54,7 +61,7 @@ class LearnedFilter(nn.Module):
         self.prior_mean = nn.Parameter(torch.zeros(self.size))
         self.log_noise = nn.Parameter(torch.tensor(math.log(NOISE_SD)))
         with torch.no_grad():
-            self.prior_mean[width - 1] = quality
+            self.prior_mean[(width - 1) * self.places] = quality
 
     def start(self, users: int) -> tuple[Tensor, Tensor]:
         """Mean `(users, D)` and covariance `(users, D, D)` of users of whom nothing is known."""
@@ -62,17 +69,21 @@ class LearnedFilter(nn.Module):
         return mean.expand(users, -1), covariance.expand(users, -1, -1)
 
     def absorb(
-        self, mean: Tensor, covariance: Tensor, item: Tensor, feedback: Tensor, weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, mean: Tensor, covariance: Tensor, item: Tensor, feedback: Tensor, weight: Tensor,
+        context: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Learn from the feedback on one item.
 
         Args:
             mean: `(users, D)`.
             covariance: `(users, D, D)`.
-            item: its numbers and 1, `(users, D / 2)`.
+            item: its numbers and 1, `(users, width + 1)`.
             feedback: `(users,)`.
             weight: 1 to learn, 0 to leave the row as it is, `(users,)`.
+            context: in which it was shown, `(users, contexts)`; None where there is none.
         """
+        if self.places > 1:
+            item = (item[:, :, None] * _with_one(context)[:, None]).flatten(1)
         loading = torch.cat([item, item], -1)
         spread = (covariance @ loading[:, :, None])[:, :, 0]
         variance = (loading * spread).sum(-1)
@@ -100,10 +111,38 @@ class LearnedFilter(nn.Module):
         covariance.diagonal(dim1=-2, dim2=-1).add_(fresh)
         return mean, covariance
 
+    def in_context(
+        self, mean: Tensor, covariance: Tensor, context: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The belief about items' weights in a context.
+
+        Args:
+            mean: `(users, D)`.
+            covariance: `(users, D, D)`.
+            context: now, `(users, contexts)`.
+
+        Returns:
+            Mean `(users, 2 (width + 1))` and covariance of slow and fast parts.
+        """
+        if self.places == 1:
+            return mean, covariance
+        now = _with_one(context)
+        rows = (covariance.unflatten(-1, (-1, self.places)) @ now[:, None, :, None])[..., 0]
+        both = (rows.mT.unflatten(-1, (-1, self.places)) @ now[:, None, :, None])[..., 0]
+        return (mean.unflatten(-1, (-1, self.places)) @ now[:, :, None])[..., 0], both
+
     def variance(self, covariance: Tensor, items: Tensor) -> Tensor:
-        """Variance of the logit of items, given with a 1: `(..., items)` of `(items, D / 2)`."""
-        half = self.size // 2
+        """Variance of the logit of items, given with a 1: `(..., items)` of `(items, width + 1)`.
+
+        The covariance is that in the context, see `in_context`.
+        """
+        half = covariance.shape[-1] // 2
         slow, fast = covariance[..., :half, :], covariance[..., half:, :]
         whole = slow[..., :half] + slow[..., half:] + fast[..., :half] + fast[..., half:]
         products = (items[:, :, None] * items[:, None, :]).flatten(1)
         return (whole.flatten(-2) @ products.T).clamp(min=LEAST_VARIANCE)
+
+
+def _with_one(context: Tensor | None) -> Tensor:
+    assert context is not None, "a filter with contexts must be told the context"
+    return torch.cat([torch.ones_like(context[:, :1]), context], 1)

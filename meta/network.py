@@ -96,7 +96,7 @@ class BeliefNetwork(TrialNetwork):
         items = self.trunk.with_one(table)
         filtered = known[:, :0]
         if self.trunk.filter is not None:
-            filtered = self.trunk.filter.variance(track.covariance, items)
+            filtered = self.trunk.filter_variance(track, items)
         return self.belief.variances(known, items, filtered).sqrt()
 
 

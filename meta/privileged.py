@@ -5,7 +5,7 @@ No policy reads any of it. It goes into losses, and into the critic, which does 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,25 +49,30 @@ class Privileged:
         self._slate: Any = None
 
     def look(self, trunk: Trunk, track: Track) -> dict[str, Tensor]:
-        """Labels before a request: `probe_items`, `probe_expected`, `hint` (see `Trials`)."""
-        items = self._items = next(self._ahead)
-        expected = self._expected_feedback(items)
+        """Labels before a request: `probe_items`, `probe_expected`, `probe_values`, `hint`."""
+        model, items = self._simulation.model, next(self._ahead)
+        self._items = items
+        expected = self._on(items, model.click_probability)
         hint = self._hint(expected, self.table[items, -1], trunk.shape.clicks)
-        return {"probe_items": items, "probe_expected": expected, "hint": hint}
+        values = self._on(items, model.item_values)
+        return {
+            "probe_items": items, "probe_expected": expected, "probe_values": values, "hint": hint,
+        }  # fmt: skip
 
     def filter_variance(self, trunk: Trunk, track: Track) -> dict[str, Tensor]:
         """The filter's variance of the items that were looked at."""
         variance = self.table.new_zeros(len(track.request), 0)
         if trunk.filter is not None and self._probes:
             probed = trunk.with_one(self.table[self._items])
-            variance = trunk.filter.variance(track.covariance, probed)
+            variance = trunk.filter_variance(track, probed)
         return {"probe_variance": variance}
 
     def best_item(self, banned: Tensor | None, wanted: bool) -> Tensor:
-        """The allowed item of highest expected feedback, `(users,)`, or -1 where not wanted."""
+        """The allowed item that is worth most, `(users,)`, or -1 where not wanted."""
         if not wanted:
             return torch.full((self._env.num_envs,), -1, device=self.table.device)
-        expected = _tensor(self._values())
+        simulation = self._simulation
+        expected = _tensor(simulation.model.item_values(simulation.state, simulation.catalogue))
         if banned is not None:
             expected = expected.masked_fill(banned, -torch.inf)
         return expected.argmax(1)
@@ -118,21 +123,17 @@ class Privileged:
             keenness, best = (logits - quality).mean(1), expected.amax(1)
         return torch.stack([keenness, best, losing], 1)
 
-    def _values(self) -> Any:
-        simulation = self._simulation
-        return simulation.model.item_values(simulation.state, simulation.catalogue)
-
-    def _expected_feedback(self, items: Tensor) -> Tensor:
-        """True expected feedback on a few items, `(users, items)`."""
+    def _on(self, items: Tensor, measure: Callable[[Any, Catalogue], Any]) -> Tensor:
+        """What the model says of a few items, `(users, items)`."""
         simulation = self._simulation
         if not len(items):
             return self.table.new_zeros(self._env.num_envs, 0)
+        whole = simulation.catalogue
         if len(self.table) <= SMALL:
-            every = _tensor(self._values()).float()
-            return every[:, items]
-        whole, rows = simulation.catalogue, items.numpy() if simulation.xp is np else items
+            return _tensor(measure(simulation.state, whole)).float()[:, items]
+        rows = items.numpy() if simulation.xp is np else items
         few = Catalogue(whole.features[rows], whole.topics[rows], whole.quality[rows])
-        return _tensor(simulation.model.item_values(simulation.state, few)).float()
+        return _tensor(measure(simulation.state, few)).float()
 
 
 def _tensor(array: Any) -> Tensor:

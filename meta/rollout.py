@@ -39,8 +39,9 @@ class Trials:
         log_elapsed: log(1 + seconds) from each request to the next, `(T, users)`.
         probe_items: items whose true expected feedback was noted, `(T, probes)`.
         probe_expected: that, before the request, `(T, users, probes)`.
+        probe_values: what they were worth, see `UserModel.item_values`, likewise.
         probe_variance: the filter's variance of them, `(T, users, probes)`, or `(T, users, 0)`.
-        best_item: the allowed item of highest expected feedback, `(T, users)`; -1 if not noted.
+        best_item: the allowed item that was worth most, `(T, users)`; -1 if not noted.
         hint: for the critic, `(T + 1, users, 3)`: how much likelier than by their quality alone
             the user clicks on random items, in logits, the highest expected feedback on one of
             them (both 0 without probes), and the chance of losing the user now, in percent, at
@@ -59,6 +60,7 @@ class Trials:
     log_elapsed: Tensor
     probe_items: Tensor
     probe_expected: Tensor
+    probe_values: Tensor
     probe_variance: Tensor
     best_item: Tensor
     hint: Tensor

@@ -36,7 +36,11 @@ class Trunk(nn.Module):
         self.shape = shape
         self.register_buffer("scale", scale)
         quality = float(1 / scale[-1]) if shape.clicks else 0.0
-        self.filter = LearnedFilter(shape.width, shape.clicks, quality) if shape.filter else None
+        self.filter = (
+            LearnedFilter(shape.width, shape.clicks, quality, shape.context)
+            if shape.filter
+            else None
+        )
         beliefs = 3 * (shape.width + 1) if shape.filter else 0
         public = 3 * shape.width + shape.slate + CLOCK_INPUTS + 2 * shape.context
         self.public = public
@@ -82,18 +86,20 @@ class Trunk(nn.Module):
                 for key in ("slate", "feedback", "log_elapsed", "new_user")
             )
             mean, covariance = self.filtered(
-                mean, covariance, slate, feedback, elapsed[:, 0], 1 - new[:, 0]
+                mean, covariance, slate, feedback, elapsed[:, 0], 1 - new[:, 0], track.context
             )
-            inputs = torch.cat([inputs, self._belief_inputs(mean, covariance)], 1)
         context = track.context
         if self.shape.context:
             context = torch.as_tensor(observation["context"], device=recent.device)
+        if self.filter is not None:
+            belief = self.filter.in_context(mean, covariance, context)
+            inputs = torch.cat([inputs, self._belief_inputs(*belief)], 1)
         request = track.request + 1
         return inputs, Track(track.memory, request, recent, mean, covariance, context)
 
     def filtered(
         self, mean: Tensor, covariance: Tensor, slate: Tensor, feedback: Tensor, elapsed: Tensor,
-        weight: Tensor,
+        weight: Tensor, context: Tensor,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The filter's belief after the feedback on a slate and the time since, with gradients.
 
@@ -104,11 +110,14 @@ class Trunk(nn.Module):
             feedback: on it, `(users, slate)`.
             elapsed: log(1 + seconds) since, `(users,)`.
             weight: 0 where nothing was shown yet, else 1, `(users,)`.
+            context: in which it was shown, `(users, contexts)`.
         """
         assert self.filter is not None
         for slot in range(self.shape.slate):
             item = self.with_one(slate[:, slot])
-            mean, covariance = self.filter.absorb(mean, covariance, item, feedback[:, slot], weight)
+            mean, covariance = self.filter.absorb(
+                mean, covariance, item, feedback[:, slot], weight, context
+            )
         return self.filter.pass_time(mean, covariance, elapsed)
 
     def with_one(self, items: Tensor) -> Tensor:
@@ -122,6 +131,21 @@ class Trunk(nn.Module):
         cross = covariance[:, :half, half:].diagonal(dim1=-2, dim2=-1)
         whole = (variance[:, :half] + variance[:, half:] + 2 * cross).clamp(min=1e-6)
         return torch.cat([mean, 0.5 * whole.log()], 1)
+
+    def filter_variance(self, track: Track, items: Tensor) -> Tensor:
+        """The filter's variance of the logits of items now, `(users, items)`.
+
+        Args:
+            track: brought up to date.
+            items: scaled features and a 1, `(items, width + 1)`.
+        """
+        assert self.filter is not None
+        belief = self.filter.in_context(track.mean, track.covariance, track.context)
+        return self.filter.variance(belief[1], items)
+
+    def contexts(self, inputs: Tensor) -> Tensor:
+        """The context at each request, as the inputs hold it, `(..., contexts)`."""
+        return inputs[..., self.public - self.shape.context : self.public]
 
     def filter_mean(self, known: Tensor) -> Tensor:
         """The filter's mean weights of scaled features and the constant, `(..., width + 1)`."""

@@ -117,3 +117,42 @@ def test_variance_of_an_item_is_the_quadratic_form_of_both_parts():
     expected = torch.einsum("ia,uab,ib->ui", loading, covariance, loading)
     torch.testing.assert_close(learned.variance(covariance, items), expected)
     assert math.isclose(learned.size, 2 * items.shape[1])
+
+
+def test_in_a_context_the_belief_is_that_of_a_weight_for_every_pair():
+    torch.manual_seed(0)
+    learned = LearnedFilter(2, clicks=False, contexts=2).double()
+    with torch.no_grad():
+        for parameter in learned.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    items, contexts = torch.randn(8, 4, 2).double(), torch.randn(8, 4, 2).double()
+    items = torch.cat([items, torch.ones(8, 4, 1).double()], -1)
+    feedback = torch.randn(8, 4).double()
+    mean, covariance = learned.start(4)
+    for item, context, reward in zip(items, contexts, feedback, strict=True):
+        mean, covariance = learned.absorb(mean, covariance, item, reward, torch.ones(4), context)
+    now, spread = learned.in_context(mean, covariance, contexts[0])
+    one = torch.cat([torch.ones(4, 1).double(), contexts[0]], 1)
+    prior = torch.diag((-2 * learned.log_sd).exp())
+    noise = (2 * learned.log_noise).exp()
+    for user in range(4):
+        pairs = torch.stack(
+            [
+                torch.outer(item, torch.cat([torch.ones(1).double(), context])).flatten()
+                for item, context in zip(items[:, user], contexts[:, user], strict=True)
+            ]
+        )
+        x = torch.cat([pairs, pairs], 1)
+        precision = prior + x.T @ x / noise
+        whole = torch.linalg.solve(
+            precision, prior @ learned.prior_mean + x.T @ feedback[:, user] / noise
+        )
+        item = items[3, user]
+        loading = torch.outer(item, one[user]).flatten()
+        loading = torch.cat([loading, loading])
+        both = torch.cat([item, item])
+        torch.testing.assert_close(both @ now[user], loading @ whole)
+        torch.testing.assert_close(
+            learned.variance(spread[user], item[None])[0],
+            loading @ torch.linalg.inv(precision) @ loading,
+        )
