@@ -15,8 +15,11 @@ from driftrec.meta.track import NetworkShape
 FIRST_LESSONS = 4
 """Iterations in which a learned filter is taught thoroughly; its parameters are few."""
 
-FILTER_USERS = 64
-"""Users whose trials one step of a filter's parameters runs through again."""
+FILTER_USERS = (8, 64)
+"""Users whose trials one step of a filter's parameters runs through again: the fewer, the larger
+its covariances, so that their entries stay below `FILTER_ENTRIES`."""
+
+FILTER_ENTRIES = 100_000
 
 LARGEST_LOGIT = 8.0
 """Labels are kept within this: beyond, a click is as good as certain."""
@@ -97,8 +100,10 @@ def filter_lessons(
     """Users for each step of a filter's parameters in an iteration; none without a filter."""
     if network.trunk.filter is None:
         return
+    least, most = FILTER_USERS
+    count = min(max(FILTER_ENTRIES // network.trunk.filter.size**2, least), most)
     for _ in range(16 if iteration < FIRST_LESSONS else 1):
-        users = torch.randperm(trials.alive.shape[1], generator=rng)[:FILTER_USERS]
+        users = torch.randperm(trials.alive.shape[1], generator=rng)[:count]
         yield users.to(trials.alive.device)
 
 
