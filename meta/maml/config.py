@@ -13,20 +13,25 @@ from driftrec.meta.ppo import PPOConfig
 class MAMLConfig(LearnerConfig):
     """How MAML is trained. The defaults are tuned on the validation users of `DriftRec/Feed-v0`."""
 
-    iterations: int = 60
+    iterations: int = 16
     """Batches of trials to learn from."""
     users: int = 512
     """Users in a batch, over all workers; each plays one whole trial."""
+    learning_rate: float = 0.01
+    """Adam's step size at the start."""
     hidden: int = 32
     """Units of the layer between inputs and belief."""
     rule: RuleConfig = field(default_factory=RuleConfig)
     """How a user's own weights follow the user."""
-    ppo: PPOConfig = field(default_factory=PPOConfig)
+    validate_every: int = 2
+    """Iterations between two looks at the validation users."""
+    ppo: PPOConfig = field(default_factory=lambda: PPOConfig(minibatches=16))
     """How the start is improved from a batch, over all rounds of the trials."""
     own_rate: float = 0.02
     """Share of the step size for what the policy adds to its belief; 1 without probes."""
-    rule_rate: float = 1.0
-    """Share of the step size for the lengths of inner steps and of memory."""
+    rule_rate: float = 4.0
+    """Step size for the lengths of inner steps, in shares of the others'; ten times that for the
+    logarithms of forgetting."""
     continuing: bool = True
     """A truncated trial is a longer story cut short: the value of its last observation follows."""
     probes: int = 32

@@ -106,6 +106,28 @@ class GradientTrunk(Trunk):
                 change = self._advance(change, chunk, chunk.new_full((users,), float(number)))
         return torch.cat(known)
 
+    @torch.no_grad()
+    def follow(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Where whole trials lead, without gradients.
+
+        Returns:
+            Each user's change of weights at the end, the mean over rounds of the gradients before
+            each step, `(users, adapted)` both, and the mean loss, `(users,)`.
+        """
+        requests, users, _ = inputs.shape
+        change = inputs.new_zeros(users, sum(self.rule.sizes))
+        slopes, losses = torch.zeros_like(change), inputs.new_zeros(users)
+        rounds = (requests - 1) // self.every
+        for number in range(rounds):
+            first = number * self.every
+            chunk = inputs[first : first + self.every + 1].transpose(0, 1)
+            read, shown, feedback, _ = self._round(chunk)
+            # Of data that the weights have not met yet.
+            slopes += self.rule.slope(self.taste, change, read, shown, feedback) / rounds
+            losses += self.rule.losses(self.taste, change, read, shown, feedback) / rounds
+            change = self._advance(change, chunk, chunk.new_full((users,), float(number)))
+        return change, slopes, losses
+
     def _request(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         ring_size = self.every * self.read_width
         change, ring, counts = memory.split([sum(self.rule.sizes), ring_size, 2], 1)
@@ -140,15 +162,17 @@ class GradientTrunk(Trunk):
 
     def _advance(self, change: Tensor, chunk: Tensor, rounds: Tensor) -> Tensor:
         """The change after a round, of its inputs and those that followed the last request."""
+        return self.rule.advance(self.taste, change, *self._round(chunk), rounds)
+
+    def _round(self, chunk: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What was read, shown and given as feedback, and the days it took."""
         before, after = chunk[:, :-1], chunk[:, 1:]
         width, slate = self.shape.width, self.shape.slate
         shown = after[..., self.public :].unflatten(-1, (slate, width))
         feedback = after[..., 3 * width : 3 * width + slate]
         elapsed = 10 * after[..., 3 * width + slate + 2]
         days = torch.expm1(elapsed).sum(1) / DAY
-        return self.rule.advance(
-            self.taste, change, self._scaled(before), self.with_one(shown), feedback, days, rounds
-        )
+        return self._scaled(before), self.with_one(shown), feedback, days
 
     def _scaled(self, inputs: Tensor) -> Tensor:
         width = self.shape.width

@@ -15,7 +15,7 @@ from driftrec.meta.maml.task_training import Report, TaskConfig, TaskTraining
 
 
 class NavigationTasks:
-    """Goals in the plane; actions are in units of the longest move."""
+    """Goals in the plane; inputs are in units of half the goals' square, actions of a move."""
 
     def sample(self, tasks: int, rng: np.random.Generator) -> np.ndarray:
         """Goals, `(tasks, 2)`."""
@@ -27,7 +27,7 @@ class NavigationTasks:
         observation, _ = env.reset(options={"goal": np.repeat(tasks, episodes, axis=0)})
         records: list[list[torch.Tensor]] = []
         for _ in range(HORIZON):
-            inputs = torch.from_numpy(observation).view(len(tasks), episodes, 2)
+            inputs = torch.from_numpy(observation / GOAL_RANGE).view(len(tasks), episodes, 2)
             alive = torch.from_numpy(~env.over).view(len(tasks), episodes)
             actions, log_probability, outputs = actor(inputs)
             observation, reward, *_ = env.step(REACH * actions.flatten(0, 1).numpy())

@@ -52,6 +52,6 @@ def load(path: str | Path, **options: Any) -> MAMLPolicy:
         rule = config_from(RuleConfig, config["rule"])
         # The policy brings the items of its table.
         nothing = torch.zeros(0, shape.width)
-        return GradientNetwork(shape, nothing, scale, rule, belief=config["probes"] > 0)
+        return GradientNetwork(shape, nothing, scale, rule, belief=config.get("probes", 1) > 0)
 
     return load_trial_policy(MAMLPolicy, path, build, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -135,7 +136,21 @@ class InnerRule(nn.Module):
     def slope(
         self, taste: TasteNetwork, change: Tensor, inputs: Tensor, shown: Tensor, feedback: Tensor
     ) -> Tensor:
-        """Gradient of each user's loss to the own weights, `(users, adapted)`."""
+        """Gradient of each user's loss to the own weights, turned, `(users, adapted)`."""
+        loss = grad(self._loss_of_one(taste))
+        found = vmap(loss)(self.weights(taste, change), inputs, shown, feedback)
+        slope = torch.cat([self._turned(name, found[name]).flatten(1) for name in self.names], 1)
+        return slope if differentiates(self.config.estimator) else slope.detach()
+
+    def losses(
+        self, taste: TasteNetwork, change: Tensor, inputs: Tensor, shown: Tensor, feedback: Tensor
+    ) -> Tensor:
+        """Each user's loss on a round, `(users,)`."""
+        loss = vmap(self._loss_of_one(taste))
+        found: Tensor = loss(self.weights(taste, change), inputs, shown, feedback)
+        return found
+
+    def _loss_of_one(self, taste: TasteNetwork) -> Callable[..., Tensor]:
         own = set(self.names)
         shared = {name: one for name, one in taste.named_parameters() if name not in own}
         of_round = self._click_loss if self.config.inner == "clicks" else self._policy_loss
@@ -144,15 +159,14 @@ class InnerRule(nn.Module):
             answer: Any = functional_call(taste, {**shared, **weights}, (read,))
             return of_round(taste, *answer, *rest)
 
-        found = vmap(grad(loss))(self.weights(taste, change), inputs, shown, feedback)
-        slope = torch.cat([self._turned(name, found[name]).flatten(1) for name in self.names], 1)
-        return slope if differentiates(self.config.estimator) else slope.detach()
+        return loss
 
     def _turned(self, name: str, slope: Tensor) -> Tensor:
         """Gradients of the head, whose rows are item features, turned by the curvature."""
         if not (self.config.curvature and name.startswith("head.")):
             return slope
-        return torch.tensordot(slope, self.curvature, ([1], [1])).movedim(-1, 1)
+        turned: Tensor = torch.tensordot(slope, self.curvature, ([1], [1])).movedim(-1, 1)
+        return turned
 
     def _click_loss(
         self, taste: TasteNetwork, belief: Tensor, hidden: Tensor, shown: Tensor, feedback: Tensor

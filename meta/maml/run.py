@@ -31,7 +31,7 @@ class MAMLRun(RL2Run):
             feature_scale(self.table),
             self.config.rule,
             sharpness=self.config.sharpness,
-            belief=self.config.probes > 0,
+            belief=getattr(self.config, "probes", 1) > 0,
         )
 
     def build_optimiser(self) -> torch.optim.Optimizer:
