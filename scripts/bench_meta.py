@@ -1,9 +1,10 @@
 r"""Measure how fast learners train, and how fast their policies act.
 
 All on the users of `DriftRec/Feed-v0` (500 items), in CPU-seconds of one thread, one after another
-in one run. RL² and RecurrentPPO have recurrent networks of as many units. The loop over tasks does
-what MAML does, one user at a time (its gradients are the same, see the tests). Acting is the
-fastest of several requests.
+in one run. RL² and RecurrentPPO have recurrent networks of as many units; what RecurrentPPO takes a
+step hangs on its epochs and batches, so it is run in three ways. The loop over tasks does what MAML
+does, one user at a time (its gradients are the same, see the tests). Acting is the fastest of
+several requests.
 
 The efficiency of two workers is the time that an update takes one of them alone, over that which it
 takes both, each with as many users. Time that passes says it on two idle cores. Where other
@@ -39,6 +40,7 @@ from torch import nn
 from driftrec.envs import Population, RecommendationVectorEnv, feed_population
 from driftrec.meta import RL2Config
 from driftrec.meta.amortised import AmortisedPolicy
+from driftrec.meta.belief_loss import FIRST_LESSONS
 from driftrec.meta.gathering import gather
 from driftrec.meta.maml.config import MAMLConfig
 from driftrec.meta.maml.run import MAMLRun
@@ -56,6 +58,26 @@ RATE = 1e-4
 
 BATCH = 32
 """Users in a batch of a server that adapts."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """How RecurrentPPO is run."""
+
+    users: int = 8
+    """Environments at once."""
+    batch: int = 128
+    """Requests in a minibatch."""
+    epochs: int = 10
+    """Passes over each rollout."""
+
+
+BASELINES = {
+    "as it comes": Baseline(),
+    "2 epochs": Baseline(epochs=2),
+    "large batches": Baseline(users=64, batch=4096, epochs=2),
+}
+"""As its defaults are; with as many epochs as RL²; and then with large batches, too."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +142,15 @@ def acting(options: BenchMeta) -> Iterator[Measurement]:
 def training(options: BenchMeta) -> Iterator[Measurement]:
     """Environment steps a CPU-second, of learners and of what they are held against."""
     population = feed_population()
-    ours = recurrent_rate(population, options.users)
+    filtered, ours = (recurrent_rate(population, options.users, way) for way in (True, False))
+    yield Measurement(f"RL² (GRU {UNITS}, filter) trains", options.users, filtered, "steps/s")
     yield Measurement(f"RL² (GRU {UNITS}) trains", options.users, ours, "steps/s")
-    for epochs in (10, RL2Config().ppo.epochs):
-        theirs = baseline_rate(options.baseline_steps, epochs)
-        what = f"RecurrentPPO (LSTM {UNITS}) trains, {epochs} epochs"
-        yield Measurement(what, 8, theirs, "steps/s")
+    for name, baseline in BASELINES.items():
+        theirs = baseline_rate(options.baseline_steps, baseline)
+        what = f"RecurrentPPO (LSTM {UNITS}) trains, {name}"
+        yield Measurement(what, baseline.users, theirs, "steps/s")
         ratio = ours / theirs
-        yield Measurement("RL² beside it", options.users, ratio, "x", ">= 15", ratio >= 15)
+        yield Measurement("RL² (GRU) beside it", options.users, ratio, "x", ">= 15", ratio >= 15)
     ours, looped = maml_rates(population, options.tasks, options.loop_tasks)
     yield Measurement("MAML trains, all tasks at once", options.tasks, ours, "steps/s")
     yield Measurement("MAML trains, looping over tasks", options.tasks, looped, "steps/s")
@@ -193,27 +216,37 @@ def adapting(population: Population, users: int) -> float:
     return float(np.mean(times))
 
 
-def recurrent_rate(population: Population, users: int) -> float:
+def recurrent_rate(population: Population, users: int, with_filter: bool) -> float:
     """Environment steps of RL² a CPU-second of training."""
     warm, run = (
-        RL2Run(Worker(), RL2Config(users=count, hidden=UNITS, validation_users=2), population)
-        for count in (min(users, 16), users)
+        recurrent_run(Worker(), population, count, with_filter) for count in (min(users, 16), users)
     )
     warm.update(0, RATE)
     return users * population.max_requests / spent(lambda: run.update(1, RATE))
 
 
-def baseline_rate(steps: int, epochs: int) -> float:
+def recurrent_run(worker: Worker, population: Population, users: int, with_filter: bool) -> RL2Run:
+    """A run of RL² whose filter, if it has one, is past its first lessons."""
+    config = RL2Config(
+        users=users, workers=worker.count, hidden=UNITS, filter=with_filter, validation_users=2
+    )
+    run = RL2Run(worker, config, population)
+    run.iteration = FIRST_LESSONS
+    return run
+
+
+def baseline_rate(steps: int, baseline: Baseline) -> float:
     """Environment steps a CPU-second of sb3-contrib's RecurrentPPO, with as many units."""
     from sb3_contrib import RecurrentPPO
     from stable_baselines3.common.env_util import make_vec_env
 
-    env = make_vec_env("DriftRec/Feed-v0", n_envs=8)
+    env = make_vec_env("DriftRec/Feed-v0", n_envs=baseline.users)
     agent = RecurrentPPO(
         "MultiInputLstmPolicy",
         env,
-        n_steps=max(min(256, steps // 8), 2),
-        n_epochs=epochs,
+        n_steps=max(min(2048, steps) // baseline.users, 2),
+        batch_size=baseline.batch,
+        n_epochs=baseline.epochs,
         device="cpu",
         seed=0,
         policy_kwargs={"lstm_hidden_size": UNITS},
@@ -236,11 +269,8 @@ def maml_rates(population: Population, tasks: int, loop_tasks: int) -> tuple[flo
 
 def timed_updates(worker: Worker, users: int, updates: int, lead: Any) -> tuple[float, float]:
     """Seconds that pass, and CPU-seconds on the critical path, in updates with `users` a worker."""
-    config = RL2Config(
-        users=users * worker.count, workers=worker.count, hidden=UNITS, validation_users=2
-    )
     timed = TimedWorker(worker)
-    run = RL2Run(timed, config, feed_population())
+    run = recurrent_run(timed, feed_population(), users * worker.count, True)
     # Its averages wait for the other worker to be as far.
     run.update(0, RATE)
     begin = time.perf_counter()
