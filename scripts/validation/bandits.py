@@ -49,8 +49,8 @@ class Effort:
 
 EFFORT = {
     10: Effort(iterations=120, users=1024, entropy=0.005, tested=400_000),
-    100: Effort(iterations=60, users=1024, entropy=0.01, tested=20_000),
-    500: Effort(iterations=60, users=512, entropy=0.02, tested=5_000),
+    100: Effort(iterations=120, users=768, entropy=0.01, tested=20_000),
+    500: Effort(iterations=60, users=384, entropy=0.01, tested=5_000),
 }
 """By the number of pulls; the full size takes three times as many iterations."""
 
@@ -105,7 +105,8 @@ def variants(arms: int, pulls: int, plan: Plan) -> dict[str, Variant]:
         continuing=False,
         filter=True,
         probes=arms,
-        own_rate=1.0,
+        belief=False,
+        learning_rate=5e-3,
         ppo=PPOConfig(epochs=4, minibatches=8, gamma=1.0, lam=0.95, entropy=effort.entropy),
     )
     plain = replace(rl2, filter=False, probes=0, expected_rewards=False)
