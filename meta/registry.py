@@ -20,6 +20,9 @@ LEARNERS: dict[str, str] = {
     "es": "driftrec.meta.evolution:ES",
     "curriculum": "driftrec.meta.generation:Curriculum",
     "trees": "driftrec.meta.trees:Trees",
+    "maml": "driftrec.meta.maml:MAML",
+    "reptile": "driftrec.meta.maml:Reptile",
+    "gradient-aggregation": "driftrec.meta.maml:GradientAggregation",
 }
 """Built-in learners by name, as "module:class"; they are imported when they are asked for."""
 
@@ -28,6 +31,7 @@ LOADERS: dict[str, str] = {
     "amortised-policy": "driftrec.meta.amortised:load",
     "dpt-policy": "driftrec.meta.dpt:load",
     "trees-policy": "driftrec.meta.trees:load",
+    "maml-policy": "driftrec.meta.maml.policy:load",
 }
 """What reads a policy of each kind of checkpoint, as "module:function"."""
 

@@ -31,6 +31,8 @@ from driftrec.meta.maml.policy import MAMLPolicy, load
 from driftrec.meta.maml.rule import RuleConfig
 from driftrec.meta.network import feature_scale
 from driftrec.meta.ppo import PPOConfig
+from driftrec.meta.registry import learner_type
+from driftrec.meta.registry import load as load_any
 from driftrec.meta.track import NetworkShape
 
 SMALL = MAMLConfig(
@@ -287,7 +289,7 @@ def test_meta_training_makes_users_who_adapt(inner, probes):
 def test_saved_policies_act_as_before_and_runs_resume_to_the_bit(learner, config, tmp_path):
     population = small_population()
     whole = learner(config).fit(population, tmp_path / "whole")
-    loaded = load(tmp_path / "whole" / "policy.safetensors")
+    loaded = load_any(tmp_path / "whole")
     learner(replace(config)).fit(population, tmp_path / "cut", progress=None)
     resumed = learner(config).fit(population, tmp_path / "cut", resume=True)
     seen = observations(population)
@@ -306,6 +308,12 @@ def test_saved_policies_act_as_before_and_runs_resume_to_the_bit(learner, config
     assert not load(tmp_path / "whole" / "policy.safetensors", adapt=False).network.trunk.adapts
     with pytest.raises(CheckpointError, match="expected 'maml-policy'"):
         load(tmp_path / "whole" / "training.safetensors")
+
+
+def test_the_learners_have_names():
+    assert learner_type("maml") is MAML
+    assert learner_type("reptile") is Reptile
+    assert learner_type("gradient-aggregation") is GradientAggregation
 
 
 @pytest.mark.parametrize(
