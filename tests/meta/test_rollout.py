@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
+from driftrec.envs.tabular_mdp import tabular_population
 from driftrec.meta import PPOConfig
 from driftrec.meta.network import ActorCritic
 from driftrec.meta.never_lost import never_lost
@@ -111,3 +112,33 @@ def test_value_of_what_follows_counts_after_a_cut_and_not_after_churn():
     values = network.value(network.relive(trials.inputs), trials.hint).gather(0, last[None] + 1)[0]
     expected = torch.where(trials.churned, torch.zeros(200), 0.9 * values)
     torch.testing.assert_close(gap, expected.detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_inputs_hold_the_context_of_the_last_request_and_the_present_one():
+    population = tabular_population(episodes=2, states=4, actions=3, steps=5)
+    env = RecommendationVectorEnv(never_lost(population), 6, autoreset_mode="Disabled")
+    torch.manual_seed(0)
+    shape = NetworkShape.of(population, hidden=6)
+    assert (shape.context, shape.clicks) == (4, False)
+    network = ActorCritic(shape, torch.ones(5))
+    trials = run(env, network, 1, probes=3)
+    now = network.trunk.contexts(trials.inputs)
+    assert (now.sum(-1) == 1).all()
+    assert (now[::5, :, 0] == 1).all(), "an episode begins in state 0"
+    before = trials.inputs[..., network.trunk.public - 8 : network.trunk.public - 4]
+    assert torch.equal(before[1:], now[:-1])
+    assert not before[0].any()
+
+
+def test_labels_of_a_decision_process_are_values_and_what_the_critic_sees_is_feedback():
+    population = never_lost(tabular_population(episodes=1, states=4, actions=3, steps=3))
+    env = RecommendationVectorEnv(population, 6, autoreset_mode="Disabled")
+    torch.manual_seed(0)
+    network = ActorCritic(NetworkShape.of(population, hidden=6), torch.ones(5))
+    trials = run(env, network, 1, probes=3)
+    order = trials.probe_items[-2].argsort()
+    expected, values = trials.probe_expected[-1], trials.probe_values[-1]
+    # In the last step of an episode the two differ by a constant: nothing follows.
+    torch.testing.assert_close(values, expected - expected.mean(1, keepdim=True))
+    gap = (trials.probe_values[-2] - trials.probe_expected[-2])[:, order]
+    assert gap.std(1).min() > 1e-3
