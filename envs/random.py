@@ -23,14 +23,15 @@ AHEAD = 64
 BLOCK = 8192
 """Most draws that are made ahead."""
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""The step of SplitMix64; its shifts and factors are below."""
 # Arrays of no axes: with them numpy computes in half the time that it takes with scalars.
 _TO_24_BITS = np.array(8, np.uint32)
 _PER_24_BITS = np.array(2**-24, np.float32)
 _HALF_A_CELL = np.array(2**-25, np.float32)
 _ONE = np.array(1, np.float32)
-_SHIFTS = tuple(np.array(bits, np.uint64) for bits in (30, 27, 31))
-_FACTORS = tuple(np.array(x, np.uint64) for x in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+SHIFTS = tuple(np.array(bits, np.uint64) for bits in (30, 27, 31))
+FACTORS = tuple(np.array(x, np.uint64) for x in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 class Stream:
@@ -140,11 +141,12 @@ def normals_of(words: np.ndarray) -> np.ndarray:
     largest cost of a step.
     """
     # No index of 16 bits lies outside of the table: to wrap around is quicker than to check.
-    return _quantiles().take(words.view(np.uint16), mode="wrap")
+    return quantiles().take(words.view(np.uint16), mode="wrap")
 
 
 @cache
-def _quantiles() -> np.ndarray:
+def quantiles() -> np.ndarray:
+    """The 65,536 values that normal draws take, from the lowest."""
     upper = np.array([NormalDist().inv_cdf(0.5 + (k + 0.5) / 2**16) for k in range(2**15)])
     upper /= np.sqrt(np.mean(upper**2))
     return np.concatenate([-upper[::-1], upper]).astype(np.float32)
@@ -193,13 +195,13 @@ def keyed_words(keys: np.ndarray, count: int) -> np.ndarray:
         count: words for each key.
     """
     bits: np.ndarray = np.asarray(keys).astype(np.uint64)[:, None] + _steps(count)
-    for shift, factor in zip(_SHIFTS, _FACTORS, strict=False):
+    for shift, factor in zip(SHIFTS, FACTORS, strict=False):
         bits ^= bits >> shift
         bits *= factor
-    bits ^= bits >> _SHIFTS[2]
+    bits ^= bits >> SHIFTS[2]
     return bits
 
 
 @cache
 def _steps(count: int) -> np.ndarray:
-    return np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN
+    return np.arange(1, count + 1, dtype=np.uint64) * GOLDEN

@@ -8,7 +8,7 @@ reaches), whatever the users' model: no model is needed when it acts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from driftrec.meta.belief_loss import likelihood_loss
 from driftrec.meta.learner import Learner
 from driftrec.meta.network import BeliefNetwork, feature_scale
 from driftrec.meta.rollout import Trials
-from driftrec.meta.supervised import SupervisedConfig, SupervisedRun
+from driftrec.meta.supervised import Scores, SupervisedConfig, SupervisedRun
 from driftrec.meta.track import Track
 from driftrec.meta.trial_policy import TrialPolicy, load_trial_policy
 
@@ -72,9 +72,9 @@ class AmortisedRun(SupervisedRun[AmortisedConfig, BeliefNetwork]):
         """Memory and belief."""
         return BeliefNetwork(self.shape(), feature_scale(self.table))
 
-    def scores(self, known: Tensor, track: Track) -> Tensor:
+    def scores(self, seed: int) -> Scores:
         """What the policy goes by."""
-        return self.policy(self.network).scores(known, track)
+        return replace(self.policy(self.network), seed=seed).scores
 
     def loss(self, known: Tensor, trials: Trials, users: Tensor) -> Tensor:
         """Surprise at the probed items' true logits."""

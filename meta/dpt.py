@@ -20,7 +20,7 @@ from driftrec.meta.learner import Learner
 from driftrec.meta.memories import MemoryName
 from driftrec.meta.network import TrialNetwork, feature_scale
 from driftrec.meta.rollout import Trials
-from driftrec.meta.supervised import SupervisedConfig, SupervisedRun
+from driftrec.meta.supervised import Scores, SupervisedConfig, SupervisedRun
 from driftrec.meta.track import NetworkShape, Track
 from driftrec.meta.trial_policy import TrialPolicy, load_trial_policy
 
@@ -91,9 +91,9 @@ class DPTRun(SupervisedRun[DPTConfig, BestItemNetwork]):
         """Training trials are those of the policy that will act."""
         return self.config.acting
 
-    def scores(self, known: Tensor, track: Track) -> Tensor:
+    def scores(self, seed: int) -> Scores:
         """What the policy goes by."""
-        return self.network.logits(known, self.table)
+        return self.policy(self.network).scores
 
     def loss(self, known: Tensor, trials: Trials, users: Tensor) -> Tensor:
         """Cross-entropy of the best item among those that could be shown."""

@@ -27,7 +27,7 @@ class PPOConfig:
     objective: Objective = "ppo"
     """What moves the policy: the clipped ratio; the plain policy gradient of advantage actor-critic
     (a2c, Mnih et al. 2016), which wants `epochs=1` and `minibatches=1`; or one step within a trust
-    region (trpo, Schulman et al. 2015) a batch."""
+    region (trpo, Schulman et al. 2015) a batch, of which several workers take the mean."""
     epochs: int = 2
     """Passes over each batch of trials."""
     minibatches: int = 8

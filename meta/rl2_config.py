@@ -57,8 +57,6 @@ class RL2Config(LearnerConfig):
             raise ValueError("gamma must be below 1 where trials are continuing, or values diverge")
         if self.probes < 0:
             raise ValueError(f"probes must not be negative, got {self.probes}")
-        if self.ppo.objective == "trpo" and self.workers > 1:
-            raise ValueError("a trust-region step is found by one worker: workers must be 1")
         if self.filter and not self.probes:
             raise ValueError("a filter learns from probes: set probes above 0, or filter=False")
         if not 0 <= self.own_rate <= 1:

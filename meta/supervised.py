@@ -85,8 +85,8 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
         self.env = self.environment(never_lost(population), "train", users)
 
     @abstractmethod
-    def scores(self, known: Tensor, track: Track) -> Tensor:
-        """What items are worth while training, `(users, items)`."""
+    def scores(self, seed: int) -> Scores:
+        """What training trials go by; draws, if there are any, follow from the seed."""
 
     @abstractmethod
     def loss(self, known: Tensor, trials: Trials, users: Tensor) -> Tensor:
@@ -117,7 +117,9 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
         trials = collect(
             self.env,
             self.network,
-            exploring(self.scores, self.network.shape.slate, config.explore, self.acting, seed),
+            exploring(
+                self.scores(seed), self.network.shape.slate, config.explore, self.acting, seed
+            ),
             seed=seed,
             unseen_only=config.unseen_only,
             notes=notes,

@@ -3,8 +3,11 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from driftrec.envs import RandomStreams, Simulation, Stream, feed_population
+from driftrec.envs import RandomStreams, Simulation, Stream, feed_population, keyed_torch
 from driftrec.envs.arrays import leaves, take
 from driftrec.envs.random import keyed_words, logistics_of, normals_of, uniforms_of
 
@@ -177,3 +180,16 @@ def test_the_kth_session_brings_the_same_luck_whenever_it_comes():
     np.testing.assert_array_equal(once.core, again.core)
     assert not np.array_equal(once.relaxing, again.relaxing)
     assert not np.array_equal(once.core, state.core)
+
+
+@given(st.lists(st.integers(0, 2**62), min_size=1, max_size=20), st.integers(1, 6))
+def test_torch_draws_the_same_from_keys_bit_for_bit(numbers, count):
+    keys = np.array(numbers, np.int64)
+    words = keyed_words(keys, count)
+    by_torch = keyed_torch.keyed_words(torch.from_numpy(keys), count)
+    np.testing.assert_array_equal(by_torch.numpy().view(np.uint64), words)
+    for ours, theirs in (
+        (normals_of, keyed_torch.normals_of),
+        (uniforms_of, keyed_torch.uniforms_of),
+    ):
+        np.testing.assert_array_equal(theirs(by_torch).numpy(), ours(words))

@@ -63,11 +63,6 @@ def test_slates_have_the_probability_of_the_faster_path():
     torch.testing.assert_close(slate_log_probability(query @ table.T, slates), fast)
 
 
-def test_a_trust_region_needs_one_worker():
-    with pytest.raises(ValueError, match="workers must be 1"):
-        replace(BANDIT, workers=2, ppo=replace(PPO, objective="trpo"))
-
-
 def test_memory_without_gradients_is_not_learnt_by_the_value_of_a_trust_region_policy():
     # The value head alone learns beside the step: memory moved by it would move the policy.
     ppo = replace(PPO, objective="trpo", epochs=1, minibatches=2, max_divergence=1e-12)
