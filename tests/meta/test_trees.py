@@ -324,7 +324,9 @@ def test_feedback_that_is_no_click_is_refused():
 @pytest.mark.slow
 def test_on_the_feed_trees_do_better_than_linucb():
     population = make_population("Feed")
-    policy = Trees(TreesConfig(iterations=2, users=200, trees=60, quantile=0)).fit(population)
+    policy = Trees(
+        TreesConfig(iterations=2, users=200, validation_users=200, trees=60, quantile=0)
+    ).fit(population)
     first, second = (
         evaluate(make, population, split="validation", users=1000, regret=True)
         for make in (lambda env: policy, POLICIES["linucb"])
