@@ -42,6 +42,7 @@ from driftrec.envs.storage import StorageError, load_population, save_population
 from driftrec.envs.tabular_mdp import TabularMDP, tabular_population
 from driftrec.envs.user_model import ReturnGap, UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
+from driftrec.envs.wrapped_users import WrappedUsers
 
 IDS = {
     "Feed": ("feed", "Feed"),
@@ -114,6 +115,7 @@ __all__ = [
     "Trials",
     "UserModel",
     "UserModelError",
+    "WrappedUsers",
     "bernoulli_population",
     "default_personas",
     "feed_population",

@@ -8,16 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, take
-from driftrec.envs.catalogue import Catalogue, Slate
-from driftrec.envs.feedback import FeedbackDistribution
+from driftrec.envs.arrays import take
 from driftrec.envs.population import Population
-from driftrec.envs.random import Stream
-from driftrec.envs.user_model import ReturnGap, UserModel
+from driftrec.envs.wrapped_users import WrappedUsers
 
 
 @dataclass(frozen=True, eq=False)
-class FiniteUsers(UserModel):
+class FiniteUsers(WrappedUsers):
     """The users of another model, drawn with replacement from a pool that was drawn once.
 
     A user of the pool begins every trial in the same hidden state; luck and drift are new each
@@ -32,15 +29,13 @@ class FiniteUsers(UserModel):
         ValueError: if the pool would be empty.
     """
 
-    model: UserModel
-    users: int
+    users: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.users < 1:
             raise ValueError(f"users must be at least 1, got {self.users}")
-        for name in ("seconds_per_request", "feedback_range", "verified", "context_size"):
-            object.__setattr__(self, name, getattr(self.model, name))
+        super().__post_init__()
 
     @cached_property
     def pool(self) -> Any:
@@ -50,42 +45,6 @@ class FiniteUsers(UserModel):
     def sample(self, users: int, rng: np.random.Generator) -> Any:
         """Users of the pool, each as likely as any other."""
         return take(self.pool, rng.integers(self.users, size=users))
-
-    def respond(self, state: Any, slate: Slate) -> FeedbackDistribution:
-        """As the model."""
-        return self.model.respond(state, slate)
-
-    def react(self, state: Any, slate: Slate, feedback: Array) -> Any:
-        """As the model."""
-        return self.model.react(state, slate, feedback)
-
-    def drift(self, state: Any, elapsed: Array, rng: Stream) -> Any:
-        """As the model."""
-        return self.model.drift(state, elapsed, rng)
-
-    def leave(self, state: Any) -> Array:
-        """As the model."""
-        return self.model.leave(state)
-
-    def return_after(self, state: Any) -> ReturnGap:
-        """As the model."""
-        return self.model.return_after(state)
-
-    def context(self, state: Any) -> Array:
-        """As the model."""
-        return self.model.context(state)
-
-    def click_probability(self, state: Any, catalogue: Catalogue) -> Array:
-        """As the model."""
-        return self.model.click_probability(state, catalogue)
-
-    def item_values(self, state: Any, catalogue: Catalogue) -> Array:
-        """As the model."""
-        return self.model.item_values(state, catalogue)
-
-    def default_catalogue(self) -> Catalogue:
-        """As the model."""
-        return self.model.default_catalogue()
 
 
 def finite_users(population: Population, users: int, seed: int = 0) -> Population:

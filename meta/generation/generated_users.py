@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from driftrec.envs import (
-    Catalogue,
-    DriftingUser,
-    FeedbackDistribution,
-    Population,
-    ReturnGap,
-    Slate,
-    Stream,
-    UserModel,
-)
-from driftrec.envs.arrays import Array
+from driftrec.envs import DriftingUser, Population
 from driftrec.envs.drifting_state import DriftingUserState
+from driftrec.envs.wrapped_users import WrappedUsers
 from driftrec.meta.generation.sources import VectorSource
 from driftrec.meta.generation.vectors import UserVectors
 
 
 @dataclass(frozen=True, eq=False)
-class GeneratedUsers(UserModel):
+class GeneratedUsers(WrappedUsers):
     """Drifting users whose lasting parts are drawn from a source of vectors.
 
     Mood, whims and all that passes begin in the model's own stationary laws, and users behave as
@@ -47,8 +37,7 @@ class GeneratedUsers(UserModel):
             raise ValueError(
                 f"users are generated for a DriftingUser, got {type(self.model).__name__}"
             )
-        for name in ("seconds_per_request", "feedback_range", "verified", "context_size"):
-            object.__setattr__(self, name, getattr(self.model, name))
+        super().__post_init__()
 
     @cached_property
     def vectors(self) -> UserVectors:
@@ -59,42 +48,6 @@ class GeneratedUsers(UserModel):
         """New users of the model, with the vectors of the source."""
         state = self.model.sample(users, rng)
         return self.vectors.write(self.source.draw(users, rng), state)
-
-    def respond(self, state: Any, slate: Slate) -> FeedbackDistribution:
-        """As the model."""
-        return self.model.respond(state, slate)
-
-    def react(self, state: Any, slate: Slate, feedback: Array) -> Any:
-        """As the model."""
-        return self.model.react(state, slate, feedback)
-
-    def drift(self, state: Any, elapsed: Array, rng: Stream) -> Any:
-        """As the model."""
-        return self.model.drift(state, elapsed, rng)
-
-    def leave(self, state: Any) -> Array:
-        """As the model."""
-        return self.model.leave(state)
-
-    def return_after(self, state: Any) -> ReturnGap:
-        """As the model."""
-        return self.model.return_after(state)
-
-    def context(self, state: Any) -> Array:
-        """As the model."""
-        return self.model.context(state)
-
-    def click_probability(self, state: Any, catalogue: Catalogue) -> Array:
-        """As the model."""
-        return self.model.click_probability(state, catalogue)
-
-    def item_values(self, state: Any, catalogue: Catalogue) -> Array:
-        """As the model."""
-        return self.model.item_values(state, catalogue)
-
-    def default_catalogue(self) -> Catalogue:
-        """As the model."""
-        return self.model.default_catalogue()
 
 
 def drifting_model(population: Population) -> DriftingUser:
