@@ -34,7 +34,7 @@ class RuleConfig:
     estimator: Estimator = "promp"
     """How a step is differentiated; see `driftrec.meta.maml.estimators`. The score of the requests
     before a step times the rewards after it is in the outer advantages, which reach past steps."""
-    every: int = 4
+    every: int = 2
     """Requests in a round, after which comes a step; a ring of that many is remembered."""
     steps: int = 1
     """Inner steps a round, 1 to 3."""

@@ -65,6 +65,10 @@ class TaskConfig:
     """Weight of longer advantage estimates."""
     baseline: Baseline = "linear"
     """Fitted to each task and subtracted from its returns."""
+    best_return: float | None = None
+    """Mean return of an episode at best, where it is known: each task's inner steps are then in
+    proportion to how far it falls short, as in Polyak's step size, since the gradient of a
+    distance tells the way and not how far."""
     seed: int = 0
     """Reproduces the run."""
 
@@ -116,7 +120,7 @@ class TaskTraining:
             groups.append({"params": rates, "share": config.rates_share})
         self.optimiser = torch.optim.Adam(groups, lr=config.learning_rate, eps=1e-5)
         self.rate = LearningRate(config.schedule, config.learning_rate, config.iterations)
-        self.scale = 0.0
+        self.scale, self.shortfall = 0.0, 1.0
 
     def run(self, report: Report | None = None) -> MetaPolicy:
         """Train for all iterations."""
@@ -155,9 +159,9 @@ class TaskTraining:
             played.append(self.tasks.play(tasks, self.config.episodes, self._actor(fast)))
             value = self._advantages(played[-1])
             if learn and number == 0:
-                self._measure(value, played[-1].alive)
+                self._measure(value, played[-1])
             if number < steps:
-                inner, how = value / self.scale, self.config.estimator
+                inner, how = self._inner(value, played[-1]), self.config.estimator
                 with torch.no_grad():
                     fast = self.meta.step(fast, played[-1], inner, how, number)
         return played
@@ -165,18 +169,31 @@ class TaskTraining:
     def _round(self, number: int, episodes: Episodes, value: Tensor) -> Round:
         """What the outer objective needs of a round, advantages in units of their spread."""
         unit = _spread(value, episodes.alive)
-        return Round(episodes, value / self.scale, value / unit, self.config.weights[number], unit)
+        return Round(
+            episodes, self._inner(value, episodes), value / unit, self.config.weights[number], unit
+        )
 
     def _advantages(self, episodes: Episodes) -> Tensor:
         return advantages(episodes, self.config.gamma, self.config.lam, self.config.baseline)
 
-    def _measure(self, value: Tensor, alive: Tensor) -> None:
+    def _measure(self, value: Tensor, episodes: Episodes) -> None:
         """Follow the spread of advantages before adaptation, the unit of all inner steps.
 
         Where little is left to gain, steps are short.
         """
-        spread = _spread(value, alive)
+        spread = _spread(value, episodes.alive)
         self.scale = 0.9 * self.scale + 0.1 * spread if self.scale else spread
+        if self.config.best_return is not None:
+            short = self.config.best_return - float(episodes.returns().mean())
+            self.shortfall = max(short, 1e-6)
+
+    def _inner(self, value: Tensor, episodes: Episodes) -> Tensor:
+        """Advantages for the inner step."""
+        inner = value / self.scale
+        if self.config.best_return is None:
+            return inner
+        short = (self.config.best_return - episodes.returns()) / self.shortfall
+        return inner * short[:, None, None]
 
     def _actor(self, fast: Weights) -> Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]:
         @torch.no_grad()

@@ -57,7 +57,7 @@ def training_step(training: TaskTraining) -> TaskTraining:
 
 def test_the_last_step_of_an_episode_is_rewarded_and_none_after_it():
     def straight(inputs):
-        actions = 10 * (torch.from_numpy(goals)[:, None] - inputs)
+        actions = 10 * (torch.from_numpy(goals)[:, None] - 0.5 * inputs)
         return actions, torch.zeros(actions.shape[:2]), torch.zeros(*actions.shape[:2], 4)
 
     goals = np.array([[0.05, 0.02], [0.25, -0.4]], np.float32)
@@ -86,6 +86,20 @@ def test_each_round_is_played_anew_and_a_task_alone_adapts_as_among_others():
     scale = training.scale
     training.play(goals[:1])
     assert training.scale == scale > 0
+
+
+def test_where_the_best_return_is_known_a_step_is_in_proportion_to_what_a_task_falls_short():
+    config = TaskConfig(tasks=3, episodes=4, best_return=0.0)
+    torch.manual_seed(0)
+    network = Perceptron(2, 2, (), spread=2, log_sd=-4.0)
+    training = TaskTraining(network, Gaussian(), NavigationTasks(), config)
+    goals = np.array([[0.1, 0.0], [0.2, 0.0], [0.4, 0.0]], np.float32)
+    first = training.play(goals, learn=True, steps=0)[0]
+    ones = torch.ones_like(first.rewards)
+    scaled = training._inner(ones, first)[:, 0, 0]
+    # Hardly moving at first, all are as far as their goals: on the average .7 / 3.
+    expected = torch.tensor([0.1, 0.2, 0.4]) / (0.7 / 3) / training.scale
+    torch.testing.assert_close(scaled, expected, rtol=0.15, atol=0.0)
 
 
 @pytest.mark.slow
