@@ -54,7 +54,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "maml": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
     "reptile": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
-    "aggregation": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
+    "gradient-aggregation": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
     "es": Setting({"iterations": 20, "users": 2048}, {"greedy": {}}),
     "curriculum": Setting(
         {"iterations": 60, "users": 512, "ppo": PPOConfig(minibatches=16)}, {"greedy": {}}
