@@ -107,7 +107,7 @@ class Amortised(Learner[AmortisedConfig]):
 def load(path: str | Path, **options: Any) -> AmortisedPolicy:
     """Read an `AmortisedPolicy`; see `load_trial_policy`."""
 
-    def build(shape: Any, scale: Tensor, config: dict[str, Any]) -> BeliefNetwork:
+    def build(shape: Any, scale: Tensor, own: dict[str, Any]) -> BeliefNetwork:
         return BeliefNetwork(shape, scale)
 
     return load_trial_policy(AmortisedPolicy, path, build, **options)

@@ -132,7 +132,7 @@ class DPT(Learner[DPTConfig]):
 def load(path: str | Path, **options: Any) -> DPTPolicy:
     """Read a `DPTPolicy`; see `load_trial_policy`."""
 
-    def build(shape: Any, scale: Tensor, config: dict[str, Any]) -> BestItemNetwork:
+    def build(shape: Any, scale: Tensor, own: dict[str, Any]) -> BestItemNetwork:
         return BestItemNetwork(shape, scale)
 
     return load_trial_policy(DPTPolicy, path, build, **options)

@@ -31,12 +31,18 @@ class TrialNetwork(nn.Module):
     Args:
         shape: sizes.
         scale: see `Trunk`.
+
+    Attributes:
+        options: beside its sizes, what a subclass was made with, as JSON; kept with its weights.
     """
+
+    options: dict[str, Any]
 
     def __init__(self, shape: NetworkShape, scale: Tensor) -> None:
         super().__init__()
         self.shape = shape
         self.trunk = Trunk(shape, scale)
+        self.options = {}
 
     def start(self, users: int) -> Track:
         """What is remembered of users of whom nothing is known."""
@@ -129,6 +135,7 @@ class ActorCritic(BeliefNetwork):
         privileged_critic: bool = True,
     ) -> None:
         super().__init__(shape, scale)
+        self.options = {"belief": belief, "head": head, "privileged_critic": privileged_critic}
         self.builds_on_belief = belief
         self.query = QueryHead(self.trunk, head)
         self.value = ValueHead(self.trunk, privileged_critic)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from driftrec.meta.network import ActorCritic
-from driftrec.meta.track import Track
+from driftrec.meta.track import NetworkShape, Track
 from driftrec.meta.trial_policy import TrialPolicy, load_trial_policy
 
 
@@ -28,13 +28,7 @@ class RL2Policy(TrialPolicy):
 def load(path: str | Path, **options: Any) -> RL2Policy:
     """Read an `RL2Policy`; see `load_trial_policy`."""
 
-    def build(shape: Any, scale: Tensor, config: dict[str, Any]) -> ActorCritic:
-        return ActorCritic(
-            shape,
-            scale,
-            belief=config["belief"] and config["probes"] > 0,
-            head=config["head"],
-            privileged_critic=config["privileged_critic"],
-        )
+    def build(shape: NetworkShape, scale: Tensor, own: dict[str, Any]) -> ActorCritic:
+        return ActorCritic(shape, scale, **own)
 
     return load_trial_policy(RL2Policy, path, build, **options)

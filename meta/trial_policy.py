@@ -142,6 +142,7 @@ class TrialPolicy(ABC):
         """Write weights and description as one safetensors file, atomically."""
         description = {
             "shape": asdict(self.network.shape),
+            "network": self.network.options,
             "unseen_only": self.unseen_only,
             "acting": self.acting,
             "bonus": self.bonus,
@@ -167,8 +168,7 @@ def load_trial_policy(
     Args:
         policy: its class.
         path: of a file that `TrialPolicy.save` wrote.
-        build: makes a network of a shape and a feature scale, and of the config that it was
-            trained with.
+        build: makes a network of a shape, a feature scale, and the network's own options.
         options: how it acts, in place of what was saved: `acting`, `bonus`, `seed`.
 
     Raises:
@@ -176,7 +176,7 @@ def load_trial_policy(
     """
     tensors, description = read_checkpoint(path, policy.kind)
     shape = NetworkShape(**description["shape"])
-    network = build(shape, torch.ones(shape.width), description["about"]["config"])
+    network = build(shape, torch.ones(shape.width), description["network"])
     table = tensors.pop("table")
     weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
     load_weights(network, weights, path)

@@ -49,7 +49,7 @@ class Demo:
     """Folder of the results."""
     training_seeds: int = 4
     """Independent trainings of RL²."""
-    iterations: int = 20
+    iterations: int = 10
     """Batches of trials that each training learns from."""
     users: int = 6_000
     """Test users."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor, nn
@@ -47,6 +48,7 @@ class GradientNetwork(TrialNetwork):
         nn.Module.__init__(self)
         self.shape = shape
         self.trunk = GradientTrunk(shape, table, scale, rule, sharpness)
+        self.options = {"rule": asdict(rule), "belief": belief}
         self.builds_on_belief = belief
         self.query = QueryHead(self.trunk)
         self.value = ValueHead(self.trunk)

@@ -48,10 +48,10 @@ class MAMLPolicy(TrialPolicy):
 def load(path: str | Path, **options: Any) -> MAMLPolicy:
     """Read a `MAMLPolicy`; see `load_trial_policy`. The option `adapt` switches adaptation off."""
 
-    def build(shape: NetworkShape, scale: Tensor, config: dict[str, Any]) -> GradientNetwork:
-        rule = config_from(RuleConfig, config["rule"])
+    def build(shape: NetworkShape, scale: Tensor, own: dict[str, Any]) -> GradientNetwork:
+        rule = config_from(RuleConfig, own["rule"])
         # The policy brings the items of its table.
         nothing = torch.zeros(0, shape.width)
-        return GradientNetwork(shape, nothing, scale, rule, belief=config.get("probes", 1) > 0)
+        return GradientNetwork(shape, nothing, scale, rule, belief=own["belief"])
 
     return load_trial_policy(MAMLPolicy, path, build, **options)

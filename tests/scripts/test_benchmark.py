@@ -10,7 +10,8 @@ import torch
 
 from driftrec.envs import feed_population
 from driftrec.meta import RL2Policy
-from driftrec.meta.network import NetworkShape, RecurrentNetwork
+from driftrec.meta.network import ActorCritic
+from driftrec.meta.track import NetworkShape
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--users", "30", "--batch", "15", "--draws", "50", "--workers", "1"]
@@ -120,7 +121,7 @@ def untrained(path: Path, seed: int) -> Path:
     table = torch.from_numpy(np.array(feed_population().catalogue.table))
     width = table.shape[1]
     shape = NetworkShape(slate=1, width=width, hidden=4, horizon=120)
-    RL2Policy(RecurrentNetwork(shape, torch.ones(width)), table).save(path)
+    RL2Policy(ActorCritic(shape, torch.ones(width)), table).save(path)
     return path
 
 

@@ -13,8 +13,25 @@ import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 TINY = [
-    *("learner:rl2", "--learner.users", "8", "--learner.hidden", "4", "--learner.workers", "1", "--learner.probes", "2"),
-    *("--learner.validation-users", "4", "--learner.validate-every", "1", "--learner.ppo.epochs", "1"),
+    *(
+        "learner:rl2",
+        "--learner.users",
+        "8",
+        "--learner.hidden",
+        "4",
+        "--learner.workers",
+        "1",
+        "--learner.probes",
+        "2",
+    ),
+    *(
+        "--learner.validation-users",
+        "4",
+        "--learner.validate-every",
+        "1",
+        "--learner.ppo.epochs",
+        "1",
+    ),
 ]
 
 
@@ -57,7 +74,10 @@ def test_a_killed_run_resumes_to_the_file_of_one_that_was_never_cut(tmp_path):
     ("arguments", "message"),
     [
         (["--population", "Nowhere", "learner:rl2"], "population must be one of"),
-        (["learner:rl2", "--learner.users", "3", "--learner.workers", "2"], "users (3) must divide among 2 workers"),
+        (
+            ["learner:rl2", "--learner.users", "3", "--learner.workers", "2"],
+            "users (3) must divide among 2 workers",
+        ),
         (["learner:rl2", "--learner.reward", "likes"], "reward must be made of"),
     ],
 )
