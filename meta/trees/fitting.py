@@ -37,12 +37,12 @@ class Rows:
         return self.columns.reshape(-1, self.columns.shape[2])
 
     def centred(self, labels: Array) -> Array:
-        """Labels less their mean over the items of a request, where there are several.
+        """Labels less their mean over the items of a request, or over all where it has one item.
 
         Only differences between items rank them; the user's level and mood, which are most of a
         logit's variance, would be noise.
         """
-        return labels if labels.shape[1] == 1 else labels - labels.mean(1, keepdims=True)
+        return labels - labels.mean(None if labels.shape[1] == 1 else 1, keepdims=True)
 
     def unexplained(self, scores: Array) -> Array:
         """What the scores of all rows leave of the centred labels, `(requests n,)`."""
