@@ -33,14 +33,16 @@ YARDSTICKS = {"gaussian": ("thompson", "ucb"), "linear": ("thompson",)}
 
 PULLS = {"gaussian": 500, "linear": 200}
 TESTED = 5000
-ITERATIONS = 100
+ITERATIONS = {"gaussian": 100, "linear": 200}
+BELIEF_ITERATIONS = 20
 USERS = {"gaussian": 128, "linear": 256}
 MARGIN = 1.1
 
 
 def variants(family: str, plan: Plan) -> dict[str, Variant]:
     """DPT with each way of acting, which is also that of its training trials, and the filter."""
-    iterations = plan.pick(2, ITERATIONS, 3 * ITERATIONS)
+    standard = ITERATIONS[family]
+    iterations = plan.pick(2, standard, 3 * standard)
     common = {
         "iterations": iterations,
         "users": plan.pick(16, USERS[family]),
@@ -53,7 +55,9 @@ def variants(family: str, plan: Plan) -> dict[str, Variant]:
     # A transformer that remembers 500 pulls is out of reach of a CPU.
     argmax = DPTConfig(**common, memory="gru", explore=0.1)
     sample = DPTConfig(**common, memory="gru", explore=0.1, acting="sample")
-    amortised = AmortisedConfig(**common, probes=10, acting="ucb")
+    few = plan.pick(2, BELIEF_ITERATIONS, 3 * BELIEF_ITERATIONS)
+    shorter = common | {"iterations": few, "validate_every": max(few // 5, 1)}
+    amortised = AmortisedConfig(**shorter, probes=10, acting="ucb", explore=0.02)
     return {
         "DPT (argmax)": Variant("dpt", argmax),
         "DPT (sampled)": Variant("dpt", sample),
