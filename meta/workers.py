@@ -146,7 +146,10 @@ def _joined(rank: int, count: int, device: str, meeting: str, work: Any, argumen
         _backend(device), init_method=f"file://{meeting}", rank=rank, world_size=count
     )
     try:
-        return work(Worker(rank, count, device), *arguments)
+        result = work(Worker(rank, count, device), *arguments)
+        # Who leaves while another still waits for an answer takes gloo's threads down in use.
+        dist.barrier()
+        return result
     finally:
         dist.destroy_process_group()
 
