@@ -87,9 +87,9 @@ class DPTRun(SupervisedRun[DPTConfig, BestItemNetwork]):
         return BestItemNetwork(self.shape(), feature_scale(self.table))
 
     @property
-    def acting(self) -> str:  # type: ignore[override]  # read-only here
+    def draws(self) -> bool:
         """Training trials are those of the policy that will act."""
-        return self.config.acting
+        return self.config.acting == "sample"
 
     def scores(self, seed: int) -> Scores:
         """What the policy goes by."""

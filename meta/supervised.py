@@ -74,7 +74,6 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
     network: N
     optimiser: torch.optim.Optimizer
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "torch")
-    acting = "greedy"
     best_item = False
 
     def __init__(self, worker: Worker, config: C, population: Population) -> None:
@@ -83,6 +82,11 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
         super().__init__(worker, config, population)
         users = config.users // worker.count
         self.env = self.environment(never_lost(population), "train", users)
+
+    @property
+    def draws(self) -> bool:
+        """Whether training trials draw items by softmax of the scores, instead of the best."""
+        return False
 
     @abstractmethod
     def scores(self, seed: int) -> Scores:
@@ -118,7 +122,7 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
             self.env,
             self.network,
             exploring(
-                self.scores(seed), self.network.shape.slate, config.explore, self.acting, seed
+                self.scores(seed), self.network.shape.slate, config.explore, self.draws, seed
             ),
             seed=seed,
             unseen_only=config.unseen_only,
@@ -154,14 +158,14 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
         return loss.item(), float(norm)
 
 
-def exploring(scores: Scores, slate: int, share: float, acting: str, seed: int) -> Choose:
+def exploring(scores: Scores, slate: int, share: float, draws: bool, seed: int) -> Choose:
     """Shows the best items, or draws them by softmax, and random ones to a share of users.
 
     Args:
         scores: of items.
         slate: items in a request.
         share: of requests that show random items.
-        acting: "greedy" or "sample".
+        draws: whether items are drawn by softmax; else the best are shown.
         seed: of the draws.
     """
     rng: dict[Any, torch.Generator] = {}
@@ -176,8 +180,7 @@ def exploring(scores: Scores, slate: int, share: float, acting: str, seed: int) 
             worth = torch.where(random, anything, worth)
         if banned is not None:
             worth = worth.masked_fill(banned, -torch.inf)
-        draw = acting == "sample"
-        chosen = sample_slate(worth, slate, generator) if draw else best_slate(worth, slate)
+        chosen = sample_slate(worth, slate, generator) if draws else best_slate(worth, slate)
         return chosen, torch.zeros(len(chosen), device=device)
 
     return choose

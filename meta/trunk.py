@@ -75,7 +75,7 @@ class Trunk(nn.Module):
 
         Returns:
             The network's inputs, `(users, inputs)`, and the track with all but its memory brought
-            up to date. No gradient flows into the filter from here: see `filter_beliefs`.
+            up to date. No gradient flows into the filter from here: see `filtered`.
         """
         recent = recently_shown(observation, track.recent)
         inputs = public_inputs(observation, track, recent, self.shape)

@@ -15,9 +15,10 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -143,19 +144,19 @@ def measure(options: Validate, cells: Sequence[Cell]) -> None:
         raise ValueError(f"{len(failures)} cell(s) failed, the first: {failures[0]}")
 
 
-def _run_all(cells, options):  # type: ignore[no-untyped-def]  # a generator of plain triples
+def _run_all(cells: Sequence[Cell], options: Validate) -> Iterator[tuple[Cell, float, str | None]]:
     """Each cell as it ends, with its CPU-seconds, or the error that it raised."""
     with worker_pool(options.workers) as pool:
         if pool is None:
             for cell in cells:
-                yield _outcome(cell, lambda cell=cell: run_cell(cell, options.out))
+                yield _outcome(cell, partial(run_cell, cell, options.out))
             return
         jobs = {pool.submit(run_cell, cell, options.out): cell for cell in cells}
         for job in as_completed(jobs):
             yield _outcome(jobs[job], job.result)
 
 
-def _outcome(cell, result):  # type: ignore[no-untyped-def]  # see above
+def _outcome(cell: Cell, result: Callable[[], float]) -> tuple[Cell, float, str | None]:
     # One cell that fails must not take the others with it: it is named at the end.
     try:
         return cell, result(), None

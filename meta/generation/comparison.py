@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 
 from driftrec.agents import make_policy
 from driftrec.agents.comparison import Comparison
@@ -105,7 +106,7 @@ def _compared(
         for name, policies in trained.items()
     }
     for name in REFERENCES:
-        evaluations[name] = [met(lambda env, name=name: make_policy(name, env), name)]  # type: ignore[misc]  # bound now
+        evaluations[name] = [met(partial(make_policy, name), name)]
     return Comparison(evaluations)
 
 
