@@ -8,6 +8,7 @@ from driftrec.meta.heads import HeadName
 from driftrec.meta.learner import LearnerConfig
 from driftrec.meta.memories import MemoryName
 from driftrec.meta.ppo import PPOConfig
+from driftrec.meta.rl2_policy import RL2Policy
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class RL2Config(LearnerConfig):
     (see `driftrec.meta.never_lost`)."""
     sharpness: float = 4.0
     """The first policy draws items by softmax(sharpness * quality)."""
+    acting: str = "greedy"
+    """How the learned policy acts, on validation users too: greedy shows the most probable slate,
+    sample draws it, as in training; in short trials of many arms that is the better exploration."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,6 +61,10 @@ class RL2Config(LearnerConfig):
             raise ValueError("gamma must be below 1 where trials are continuing, or values diverge")
         if self.probes < 0:
             raise ValueError(f"probes must not be negative, got {self.probes}")
+        if self.acting not in RL2Policy.actings:
+            raise ValueError(
+                f"acting must be one of {', '.join(RL2Policy.actings)}; got {self.acting!r}"
+            )
         if self.filter and not self.probes:
             raise ValueError("a filter learns from probes: set probes above 0, or filter=False")
         if not 0 <= self.own_rate <= 1:

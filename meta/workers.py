@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -137,6 +138,11 @@ def _spawn(count: int, device: str, work: Any, arguments: Any, lead: Any) -> Any
 def _spawned(number: int, count: int, device: str, meeting: str, work: Any, arguments: Any) -> None:
     torch.set_num_threads(1)
     _joined(number + 1, count, device, meeting, work, (*arguments, None))
+    # All is done. An interpreter that is taken down in order now and then aborts on a thread that
+    # gloo has not joined, which would read as a failed worker.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _joined(rank: int, count: int, device: str, meeting: str, work: Any, arguments: Any) -> Any:

@@ -8,7 +8,7 @@ from driftrec.agents.comparison import Comparison
 from driftrec.agents.statistics import Interval
 from validation.cells import Cell, Plan, result_of
 from validation.figures import plot_efficiency
-from validation.learners import DriftingCell, drifting_cells
+from validation.learners import DriftingCell, efficiency_cells
 from validation.text import NOT_RUN, between, table
 from validation.users import DRAWS, baselines, called
 
@@ -31,8 +31,8 @@ def counts(plan: Plan) -> tuple[int | None, ...]:
 
 
 def learners(count: int | None, plan: Plan) -> list[DriftingCell]:
-    """Cells with so many training users; unlimited ones are those of the section on users."""
-    return drifting_cells(POPULATION, plan, LEARNERS, count)
+    """Cells with so many training users, trained as shortly as on KuaiRand and Movies."""
+    return efficiency_cells(POPULATION, LEARNERS, count, plan)
 
 
 def cells(plan: Plan) -> list[Cell]:
@@ -71,9 +71,9 @@ def page(plan: Plan, out: Path, static: Path) -> str:
         figure = "![Score by number of training users](_static/validation-efficiency.png)"
     return f"""\
 Score on {POPULATION}'s test users of learners that met only so many distinct users in training,
-each as often as the same number of trials asks (`driftrec.envs.finite_users`); settings as above,
-acting greedily, with 95% intervals over users and training seeds. Each seed also stands for a
-finite set of its own.
+each as often as the same number of trials asks (`driftrec.envs.finite_users`); settings as on
+KuaiRand and Movies, acting greedily, with 95% intervals over users and training seeds. Each seed
+also stands for a finite set of its own.
 
 {table(headings, rows)}
 

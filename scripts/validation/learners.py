@@ -26,6 +26,9 @@ SPLITS = ("test", "ood-drift", "ood-taste", "ood-items")
 
 BATCH = 250
 
+FIRST = "Feed"
+"""The population on which training is longest."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -34,36 +37,51 @@ class Setting:
     Attributes:
         standard: what differs from the learner's defaults in the standard size, which is cut to
             what two cores train in a day; the full size takes the defaults.
+        short: what else differs where many trainings are compared: on populations other than the
+            first, and in sample efficiency.
         actings: options of `load` by what they are called in tables; "" is the saved policy.
     """
 
     standard: Mapping[str, Any]
+    short: Mapping[str, Any]
     actings: Mapping[str, Mapping[str, Any]]
 
 
 SETTINGS: dict[str, Setting] = {
     "rl2": Setting(
-        {"iterations": 60, "users": 512, "ppo": PPOConfig(minibatches=16)}, {"greedy": {}}
+        {"iterations": 60, "users": 512, "ppo": PPOConfig(minibatches=16)},
+        {"iterations": 12, "learning_rate": 5e-3, "validate_every": 4},
+        {"greedy": {}},
     ),
     "amortised": Setting(
         {"iterations": 80, "users": 512},
+        {"iterations": 18, "learning_rate": 3e-3, "validate_every": 6},
         {"greedy": {}, "UCB": {"acting": "ucb"}, "Thompson": {"acting": "thompson"}},
     ),
+    # A transformer of its default size costs four times as much here.
     "dpt": Setting(
-        {"iterations": 40, "users": 512}, {"argmax": {}, "sampled": {"acting": "sample"}}
+        {"iterations": 30, "users": 512, "memory": "gru", "learning_rate": 5e-3},
+        {"iterations": 15, "validate_every": 5},
+        {"argmax": {}, "sampled": {"acting": "sample"}},
     ),
-    "maml": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
-    "reptile": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
-    "gradient-aggregation": Setting({}, {"greedy": {}, "not adapting": {"adapt": False}}),
-    "es": Setting({"iterations": 20, "users": 2048}, {"greedy": {}}),
+    "maml": Setting({}, {"iterations": 8}, {"greedy": {}, "not adapting": {"adapt": False}}),
+    "reptile": Setting({}, {"iterations": 15}, {"greedy": {}, "not adapting": {"adapt": False}}),
+    "gradient-aggregation": Setting(
+        {}, {"iterations": 15}, {"greedy": {}, "not adapting": {"adapt": False}}
+    ),
+    "es": Setting(
+        {"iterations": 20, "users": 2048}, {"iterations": 12, "validate_every": 4}, {"greedy": {}}
+    ),
     "curriculum": Setting(
-        {"iterations": 60, "users": 512, "ppo": PPOConfig(minibatches=16)}, {"greedy": {}}
+        {"iterations": 30, "users": 512, "ppo": PPOConfig(minibatches=16)},
+        {"iterations": 12, "learning_rate": 5e-3, "validate_every": 4, "refresh_every": 4},
+        {"greedy": {}},
     ),
-    "trees": Setting({}, {"greedy": {}}),
+    "trees": Setting({}, {}, {"greedy": {}}),
 }
 """By the learner's name in the registry."""
 
-PLAIN = Setting({}, {"greedy": {}})
+PLAIN = Setting({}, {}, {"greedy": {}})
 """For built-in learners that have no entry."""
 
 
@@ -77,12 +95,14 @@ def built_in() -> list[str]:
     return list(LEARNERS)
 
 
-def config_of(learner: str, plan: Plan) -> Any:
+def config_of(learner: str, plan: Plan, short: bool) -> Any:
     """The config of a size."""
     kind: Any = learner_type(learner).config_type
     if plan.size == "smoke":
         return kind.of_size("smoke")
-    return replace(kind.of_size("standard"), **plan.pick({}, setting(learner).standard, {}))
+    known = setting(learner)
+    cut = {**known.standard, **(known.short if short else {})}
+    return replace(kind.of_size("standard"), **plan.pick({}, cut, {}))
 
 
 def population_of(
@@ -190,18 +210,26 @@ class DriftingCell(EvaluatedCell):
         config: how it is trained, its seed included.
         actings: see `Setting`.
         training_users: how many users there are to learn from; None for no bound.
+        splits: whose users the policy meets; None for all, where training users are not counted.
     """
 
     learner: str
     config: Any
     actings: Mapping[str, Mapping[str, Any]]
     training_users: int | None = None
+    splits: Sequence[str] | None = None
 
     @property
     def name(self) -> str:
         """Population, learner, seed, and how many training users."""
-        few = "" if self.training_users is None else f" {self.training_users} training users"
+        count = "unlimited" if self.training_users is None else self.training_users
+        few = "" if self.splits is None else f" {count} training users"
         return f"{self.population} {self.learner}{few} seed {self.config.seed}"
+
+    @property
+    def met(self) -> Sequence[str]:
+        """The splits whose users the policy meets."""
+        return splits_of(self.population) if self.splits is None else self.splits
 
     def measure(self, folder: Path) -> dict[str, Any]:
         """Train, then evaluate each way of acting on every split; calibrate a belief."""
@@ -214,7 +242,7 @@ class DriftingCell(EvaluatedCell):
         rates = {
             acting: {
                 split: self.keep(partial(saved, path=path, options=options), folder, split, acting)
-                for split in splits_of(self.population)
+                for split in self.met
             }
             for acting, options in self.actings.items()
         }
@@ -226,7 +254,7 @@ class DriftingCell(EvaluatedCell):
     def _calibrate(self, policy: Any) -> dict[str, dict[str, list[float]]]:
         found = {}
         where = population_of(self.population, self.requests)
-        for split in splits_of(self.population):
+        for split in self.met:
             one = calibration(policy, where, users=min(self.users, 1000), split=split)
             found[split] = {
                 "predicted": one.predicted.tolist(),
@@ -247,24 +275,38 @@ def calibration_of(result: Mapping[str, Any], split: str) -> Calibration:
     return Calibration(*(np.array(one[name]) for name in ("predicted", "clicked", "count")))
 
 
-def drifting_cells(
-    population: str,
-    plan: Plan,
-    learners: Sequence[str],
-    training_users: int | None = None,
+def drifting_cells(population: str, plan: Plan) -> list[DriftingCell]:
+    """A cell for each learner and seed; each way of acting meets the users of every split."""
+    return [
+        replace(cell, actings=setting(cell.learner).actings)
+        for name in built_in()
+        for cell in _cells(population, name, plan, short=population != FIRST)
+    ]
+
+
+def efficiency_cells(
+    population: str, learners: Sequence[str], training_users: int | None, plan: Plan
 ) -> list[DriftingCell]:
-    """A cell for each learner and seed."""
-    known = [name for name in learners if name in built_in()]
+    """A cell for each learner and seed that has only so many users to learn from.
+
+    Its policy, acting greedily, meets the test users alone.
+    """
+    return [
+        replace(cell, training_users=training_users, splits=("test",))
+        for name in learners
+        for cell in _cells(population, name, plan, short=True)
+    ]
+
+
+def _cells(population: str, learner: str, plan: Plan, short: bool) -> list[DriftingCell]:
     return [
         DriftingCell(
             population=population,
             requests=plan.pick(12, None),
             users=plan.pick(40, 2000),
-            learner=name,
-            config=replace(config_of(name, plan), seed=seed),
-            actings=setting(name).actings,
-            training_users=training_users,
+            learner=learner,
+            config=replace(config_of(learner, plan, short), seed=seed),
+            actings={"greedy": {}},
         )
-        for name in known
         for seed in range(plan.seeds)
     ]

@@ -128,12 +128,14 @@ class LearnerCell(TaskCell):
         learner: its name in the registry.
         config: how it is trained, its seed included.
         actings: changes to the policy by name; each is played.
+        trained_on: what it is trained on; None for what is played.
     """
 
     variant: str
     learner: str
     config: Any
     actings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    trained_on: Task | None = None
 
     @property
     def name(self) -> str:
@@ -142,7 +144,8 @@ class LearnerCell(TaskCell):
 
     def measure(self, folder: Path) -> dict[str, Any]:
         """Train, then play."""
-        policy, cost = train(self.learner, self.config, self.task.population, folder)
+        population = (self.trained_on or self.task).population
+        policy, cost = train(self.learner, self.config, population, folder)
         return cost | {
             "acting": {
                 name: play(_acting(policy, changes), self.task)
@@ -164,11 +167,13 @@ class Variant:
         learner: its name in the registry.
         config: how it is trained; the seed is set by the cell.
         actings: see `LearnerCell`.
+        trained_on: see `LearnerCell`.
     """
 
     learner: str
     config: Any
     actings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    trained_on: Task | None = None
 
 
 def learner_cells(
@@ -176,7 +181,15 @@ def learner_cells(
 ) -> list[LearnerCell]:
     """A cell for each variant and seed."""
     return [
-        LearnerCell(part, task, name, one.learner, replace(one.config, seed=seed), one.actings)
+        LearnerCell(
+            part,
+            task,
+            name,
+            one.learner,
+            replace(one.config, seed=seed),
+            one.actings,
+            one.trained_on,
+        )
         for name, one in variants.items()
         for seed in range(seeds)
     ]

@@ -109,11 +109,12 @@ def test_fewer_seeds_are_the_first_of_more_and_training_users_are_part_of_the_ke
         {cell.key for cell in efficiency.cells(cells.Plan("standard", seeds))} for seeds in (1, 3)
     )
     assert one < three
-    users = module("validation.users").cells(cells.Plan("standard", 3))
-    unlimited = {cell.key for cell in efficiency.learners(None, cells.Plan("standard", 3))}
-    assert unlimited <= {cell.key for cell in users}
-    few = {cell.key for cell in efficiency.learners(100, cells.Plan("standard", 3))}
-    assert not few & {cell.key for cell in users}
+    plan = cells.Plan("standard", 3)
+    users = {cell.key for cell in module("validation.users").cells(plan)}
+    counts = [{cell.key for cell in efficiency.learners(count, plan)} for count in (None, 100)]
+    for keys, others in ((counts[0], counts[1]), (counts[0], users), (counts[1], users)):
+        assert len(keys) == 3 * len(efficiency.LEARNERS)
+        assert not keys & others
 
 
 def test_a_training_that_was_cut_goes_on_and_its_seconds_are_counted_once(tmp_path: Path) -> None:
