@@ -15,9 +15,6 @@ from driftrec.meta.trunk import Trunk
 SHARPNESS_RATE = 10.0
 """Share of the learning rate for the sharpness, whose size is of that order."""
 
-OPTIMISM_RATE = 3.0
-"""Likewise for optimism, which may come to some standard deviations."""
-
 FILTER_RATE = 15.0
 """Share of the learning rate for the filter's parameters: logarithms, that have far to go."""
 
@@ -113,10 +110,7 @@ class ActorCritic(BeliefNetwork):
     """Trunk, belief, query and value: the network of RL².
 
     The policy's query is the belief, each feature at a learned sharpness, plus a part of its own;
-    without a belief it is the latter alone. Where there is a filter, the belief is first moved by
-    a learned number of the filter's standard deviations of each feature's weight, none at the
-    start: of items that are features themselves, such as a bandit's arms, that is an upper
-    confidence bound. No gradient flows from the policy to the belief's
+    without a belief it is the latter alone. No gradient flows from the policy to the belief's
     head: it would bend the belief to the noise of rewards.
 
     Args:
@@ -146,7 +140,6 @@ class ActorCritic(BeliefNetwork):
         self.query = QueryHead(self.trunk, head)
         self.value = ValueHead(self.trunk, privileged_critic)
         self.sharpness = nn.Parameter(torch.full((shape.width,), sharpness))
-        self.optimism = nn.Parameter(torch.zeros(shape.width))
         if not belief:
             with torch.no_grad():
                 self.query.own.bias[-1] = sharpness / scale[-1]
@@ -155,8 +148,6 @@ class ActorCritic(BeliefNetwork):
         """The policy's query over unscaled item features, `(..., width)`."""
         query: Tensor = self.query(known)
         if self.builds_on_belief:
-            belief = self.belief.means(self.trunk, known)[..., :-1].detach()
-            if self.shape.filter:
-                belief = belief + self.optimism * self.trunk.filter_sd(known)[..., :-1]
-            query = query + self.sharpness * belief
+            belief = self.belief.means(self.trunk, known)[..., :-1]
+            query = query + self.sharpness * belief.detach()
         return query * self.trunk.scale

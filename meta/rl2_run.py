@@ -9,7 +9,7 @@ import torch
 
 from driftrec.envs import Population
 from driftrec.meta.gae import generalised_advantages
-from driftrec.meta.network import OPTIMISM_RATE, SHARPNESS_RATE, ActorCritic, feature_scale
+from driftrec.meta.network import SHARPNESS_RATE, ActorCritic, feature_scale
 from driftrec.meta.never_lost import never_lost
 from driftrec.meta.plackett_luce import sample_slate, slate_log_probability
 from driftrec.meta.ppo import Update, targets
@@ -60,7 +60,7 @@ class RL2Run(TrainingRun[RL2Config]):
     def build_optimiser(self) -> torch.optim.Optimizer:
         """Adam, with the share of the step that each head takes."""
         config = self.config
-        shares = {"query": config.own_rate, "sharpness": SHARPNESS_RATE, "optimism": OPTIMISM_RATE}
+        shares = {"query": config.own_rate, "sharpness": SHARPNESS_RATE}
         groups = self.network.parameter_groups(**(shares if config.builds_on_belief else {}))
         return torch.optim.Adam(groups, lr=config.learning_rate, eps=1e-5)
 

@@ -68,7 +68,7 @@ def trust_region_phase(
 def _policy_parameters(network: ActorCritic) -> list[Tensor]:
     own: list[Tensor] = list(network.query.parameters())
     if network.builds_on_belief:
-        return [*own, network.sharpness, network.optimism]
+        return [*own, network.sharpness]
     # No gradient flows into the filter from what it feeds.
     reading = network.trunk.named_parameters()
     return own + [weight for name, weight in reading if not name.startswith("filter.")]

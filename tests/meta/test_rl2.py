@@ -158,6 +158,23 @@ def test_when_all_items_were_shown_the_best_are_shown_again():
     assert quality[slates[30:, :, 0]].mean() > quality.mean() + quality.std()
 
 
+def test_a_policy_that_draws_does_so_by_the_softmax_of_its_scores(tmp_path):
+    drawing = replace(SMALL, acting="sample", unseen_only=False, sharpness=1.0, iterations=2)
+    policy = RL2(drawing).fit(small_population(), tmp_path)
+    assert policy.acting == "sample"
+    users = 4000
+    env = RecommendationVectorEnv(small_population(), users, split="test")
+    observation, _ = env.reset(seed=0)
+    slate, _ = policy.act(observation, policy.start(users))
+    network = policy.network
+    with torch.no_grad():
+        _, known, _ = network.know(observation, network.start(users))
+        chance = (network.queries(known) @ policy.table.T).softmax(-1)[0].numpy()
+    shares = np.bincount(slate[:, 0], minlength=len(chance)) / users
+    assert chance.max() < 0.5
+    assert np.abs(shares - chance).max() < 4 * np.sqrt(chance.max() / users)
+
+
 def test_patience_stops_early_and_keeps_the_best(tmp_path):
     config = replace(SMALL, iterations=50, validate_every=1, patience=2)
     policy = RL2(config).fit(small_population(), tmp_path)
@@ -194,6 +211,7 @@ def test_resuming_with_another_config_or_from_a_damaged_file_is_refused(tmp_path
         ({"users": 5, "workers": 2}, "must divide among 2 workers"),
         ({"reward": "likes"}, "reward must be made of"),
         ({"probes": -1}, "probes must not be negative"),
+        ({"acting": "boldly"}, "acting must be one of greedy, sample; got .boldly."),
         ({"ppo": PPOConfig(gamma=1.0)}, "gamma must be below 1"),
     ],
 )
