@@ -64,8 +64,8 @@ def _bar(axes: Any, place: float, score: Interval, label: str, colour: int) -> N
     # Of few users the interval may be unknown, or the estimate outside it.
     down, up = max(score.value - score.low, 0.0), max(score.high - score.value, 0.0)
     axes.errorbar(
-        place, score.value, [[down], [up]], fmt="o", color=COLOURS[colour % len(COLOURS)],
-        label=label or None, capsize=3,
+        place, score.value, [[down], [up]], fmt="os"[colour // len(COLOURS)],
+        color=COLOURS[colour % len(COLOURS)], label=label or None, capsize=3,
     )  # fmt: skip
 
 
