@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -40,9 +41,10 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
         # What they are at is of no more use, and could take minutes.
         for process in set(multiprocessing.active_children()) - strangers:
             process.terminate()
-        # Before Python 3.11.7 a pool waits for ever to send the dead what they have not read
-        # (python/cpython#94777), unless nobody can read it any more.
-        pool._call_queue._reader.close()  # type: ignore[attr-defined]  # the stubs leave it out
+        if sys.version_info < (3, 11, 7):
+            # Here a pool waits for ever to send the dead what they have not read
+            # (python/cpython#94777), unless nobody can read it any more.
+            pool._call_queue._reader.close()  # type: ignore[attr-defined]  # the stubs leave it out
         raise
     finally:
         pool.shutdown(cancel_futures=True)

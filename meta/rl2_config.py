@@ -51,7 +51,7 @@ class RL2Config(LearnerConfig):
     """The first policy draws items by softmax(sharpness * quality)."""
     acting: str = "greedy"
     """How the learned policy acts, on validation users too: greedy shows the most probable slate,
-    sample draws it, as in training; in short trials of many arms that is the better exploration."""
+    sample draws it, as in training."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

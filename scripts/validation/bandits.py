@@ -54,10 +54,11 @@ EFFORT = {
 }
 """By the number of pulls; the full size takes three times as many iterations."""
 
-PLAYED_SHORT = 100
+TRAINED_PULLS = 100
 """Pulls of the longest trials that are trained on; policies of longer ones are trained on these."""
 
 MANY_ARMS = 50
+"""From so many on, RL² builds on its belief."""
 
 PUBLISHED = {
     (5, 10): 6.7, (10, 10): 6.7, (50, 10): 6.8,
@@ -115,17 +116,17 @@ def variants(arms: int, pulls: int, plan: Plan) -> dict[str, Variant]:
         ppo=PPOConfig(epochs=4, minibatches=8, gamma=1.0, lam=0.95, entropy=effort.entropy),
     )
     plain = replace(rl2, filter=False, probes=0, expected_rewards=False)
-    amortised = AmortisedConfig(**common, probes=arms, acting="ucb", timed=pulls <= PLAYED_SHORT)
+    amortised = AmortisedConfig(**common, probes=arms, acting="ucb", timed=pulls <= TRAINED_PULLS)
     if arms >= MANY_ARMS:
         # So many scores take too long to find from rewards alone.
         acting = "sample" if pulls > 10 else "greedy"
         rl2 = replace(rl2, belief=True, own_rate=0.3, acting=acting)
     trained_on = None
-    if pulls > PLAYED_SHORT:
+    if pulls > TRAINED_PULLS:
         # Without the time among its inputs, and for a discounted future, a policy knows no end.
         endless = replace(rl2.ppo, gamma=0.993)
         rl2, plain = (replace(one, continuing=True, ppo=endless) for one in (rl2, plain))
-        trained_on = task(arms, PLAYED_SHORT, plan)
+        trained_on = task(arms, TRAINED_PULLS, plan)
     return {
         "RL²": Variant("rl2", rl2, trained_on=trained_on),
         "plain RL²": Variant("rl2", plain, trained_on=trained_on),

@@ -64,7 +64,7 @@ def _bar(axes: Any, place: float, score: Interval, label: str, colour: int) -> N
     # Of few users the interval may be unknown, or the estimate outside it.
     down, up = max(score.value - score.low, 0.0), max(score.high - score.value, 0.0)
     axes.errorbar(
-        place, score.value, [[down], [up]], fmt="os"[colour // len(COLOURS)],
+        place, score.value, [[down], [up]], fmt="os^"[colour // len(COLOURS) % 3],
         color=COLOURS[colour % len(COLOURS)], label=label or None, capsize=3,
     )  # fmt: skip
 

@@ -109,8 +109,8 @@ def page(plan: Plan, out: Path, static: Path) -> str:
     return f"""\
 Total reward over n episodes of ten steps in a random process of ten states and five actions (Duan
 et al. 2016, table 2), counted by expected rewards: mean ± standard error over fresh processes and
-training seeds. RL² acts greedily; the amortised filter by UCB, bonus .5. It can also be trained
-on short trials and serve in long ones: nothing tells it when a trial ends.
+training seeds. RL² acts greedily; the amortised filter by UCB, bonus .5. Where it
+was trained on n = 10 it is not told the time, so that it can serve in longer trials.
 
 {table(headings, rows)}"""
 

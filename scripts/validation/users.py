@@ -129,7 +129,7 @@ that knows the true model of the split it acts on, is 1. 95% intervals by bootst
 training seeds. All policies meet the same users with the same luck, none of whom was trained or
 tuned on. How a policy acts stands behind its name. CPU-seconds and user-steps are of one training,
 on average over seeds; validation counts among the seconds, not among the steps. Trainings on
-KuaiRand and Movies are a fifth to a half as long as those on Feed
+KuaiRand and Movies are shorter than those on Feed, all but those of trees
 (`scripts/validation/learners.py`)."""
 
 
