@@ -122,6 +122,10 @@ class ActorCritic(BeliefNetwork):
             Humplik et al. 2019).
         head: of the query, see `QueryHead`.
         privileged_critic: see `ValueHead`.
+        optimism: standard deviations by which the policy overrates each weight of its belief.
+
+    Raises:
+        ValueError: if it is to be optimistic about a belief that no filter makes.
     """
 
     def __init__(
@@ -133,9 +137,18 @@ class ActorCritic(BeliefNetwork):
         belief: bool = True,
         head: str = "linear",
         privileged_critic: bool = True,
+        optimism: float = 0.0,
     ) -> None:
         super().__init__(shape, scale)
-        self.options = {"belief": belief, "head": head, "privileged_critic": privileged_critic}
+        if optimism and not (belief and shape.filter):
+            raise ValueError("optimism needs a policy that builds on the belief of a filter")
+        self.options = {
+            "belief": belief,
+            "head": head,
+            "privileged_critic": privileged_critic,
+            "optimism": optimism,
+        }
+        self.optimism = optimism
         self.builds_on_belief = belief
         self.query = QueryHead(self.trunk, head)
         self.value = ValueHead(self.trunk, privileged_critic)
@@ -148,6 +161,8 @@ class ActorCritic(BeliefNetwork):
         """The policy's query over unscaled item features, `(..., width)`."""
         query: Tensor = self.query(known)
         if self.builds_on_belief:
-            belief = self.belief.means(self.trunk, known)[..., :-1]
-            query = query + self.sharpness * belief.detach()
+            belief = self.belief.means(self.trunk, known)
+            if self.optimism:
+                belief = belief + self.optimism * self.trunk.filter_sd(known)
+            query = query + self.sharpness * belief[..., :-1].detach()
         return query * self.trunk.scale

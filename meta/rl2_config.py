@@ -43,6 +43,9 @@ class RL2Config(LearnerConfig):
     belief: bool = True
     """Whether the policy builds on the belief, and memory learns from belief and value alone; else
     the policy is all its own, and memory learns from its rewards. Without probes it is."""
+    optimism: float = 0.0
+    """Standard deviations of its filter by which a policy that builds on a belief overrates each
+    weight: it starts as UCB does, and rewards move it from there."""
     expected_rewards: bool = True
     """Learn from each request's expected reward given the hidden state, known in training,
     instead of the reward that chance gave; and from the risk of losing users instead of the loss
@@ -67,6 +70,10 @@ class RL2Config(LearnerConfig):
             )
         if self.filter and not self.probes:
             raise ValueError("a filter learns from probes: set probes above 0, or filter=False")
+        if not self.optimism >= 0:
+            raise ValueError(f"optimism must not be negative, got {self.optimism}")
+        if self.optimism and not (self.filter and self.builds_on_belief):
+            raise ValueError("optimism needs a filter, and a policy that builds on its belief")
         if not 0 <= self.own_rate <= 1:
             raise ValueError(f"own_rate must lie in [0, 1], got {self.own_rate}")
 

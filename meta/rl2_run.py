@@ -55,6 +55,7 @@ class RL2Run(TrainingRun[RL2Config]):
             belief=config.builds_on_belief,
             head=config.head,
             privileged_critic=config.privileged_critic,
+            optimism=config.optimism,
         )
 
     def build_optimiser(self) -> torch.optim.Optimizer:

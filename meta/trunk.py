@@ -153,6 +153,10 @@ class Trunk(nn.Module):
         beliefs = known[..., -3 * parts :]
         return beliefs[..., :parts] + beliefs[..., parts : 2 * parts]
 
+    def filter_sd(self, known: Tensor) -> Tensor:
+        """Standard deviations of those weights, `(..., width + 1)`."""
+        return known[..., -(self.shape.width + 1) :].exp()
+
     def remember(self, inputs: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
         """Run the memory over requests.
 

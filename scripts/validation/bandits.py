@@ -37,28 +37,31 @@ class Effort:
     Attributes:
         iterations: batches of trials.
         users: trials in a batch.
-        entropy: weight of the policy's entropy at the start.
+        validated: bandits of a validation; differences are small where pulls are few.
         tested: fresh bandits.
     """
 
     iterations: int
     users: int
-    entropy: float
+    validated: int
     tested: int
 
 
+SHORT = 10
+"""Pulls of the shortest trials, which are solved exactly."""
+
 EFFORT = {
-    10: Effort(iterations=120, users=1024, entropy=0.005, tested=400_000),
-    100: Effort(iterations=120, users=768, entropy=0.01, tested=20_000),
-    500: Effort(iterations=100, users=768, entropy=0.01, tested=5_000),
+    SHORT: Effort(iterations=120, users=1024, validated=40_000, tested=400_000),
+    100: Effort(iterations=40, users=512, validated=2000, tested=20_000),
+    500: Effort(iterations=24, users=512, validated=2000, tested=5_000),
 }
 """By the number of pulls; the full size takes three times as many iterations."""
 
 TRAINED_PULLS = 100
 """Pulls of the longest trials that are trained on; policies of longer ones are trained on these."""
 
-MANY_ARMS = 50
-"""From so many on, RL² builds on its belief."""
+OPTIMISM = 1.0
+"""Standard deviations of the belief that make a policy's bonus."""
 
 PUBLISHED = {
     (5, 10): 6.7, (10, 10): 6.7, (50, 10): 6.8,
@@ -103,35 +106,35 @@ def variants(arms: int, pulls: int, plan: Plan) -> dict[str, Variant]:
         "users": plan.pick(16, effort.users),
         "hidden": plan.pick(8, 64),
         "unseen_only": False,
-        "validate_every": max(iterations // 6, 1),
-        "validation_users": plan.pick(16, 2000),
+        "validate_every": max(iterations // 4, 1),
+        "validation_users": plan.pick(16, effort.validated),
     }
+    endless = pulls > TRAINED_PULLS
+    # Without the time among its inputs, and for a discounted future, a policy knows no end.
+    gamma = 0.997 if endless else 1.0
     rl2 = RL2Config(
         **common,
-        continuing=False,
-        filter=True,
+        continuing=endless,
         probes=arms,
-        belief=False,
-        learning_rate=5e-3,
-        ppo=PPOConfig(epochs=4, minibatches=8, gamma=1.0, lam=0.95, entropy=effort.entropy),
+        own_rate=0.02 if endless else 0.1,
+        optimism=OPTIMISM,
+        ppo=PPOConfig(epochs=4, minibatches=8, gamma=gamma, lam=0.95, entropy=0.003),
     )
-    plain = replace(rl2, filter=False, probes=0, expected_rewards=False)
-    amortised = AmortisedConfig(**common, probes=arms, acting="ucb", timed=pulls <= TRAINED_PULLS)
-    if arms >= MANY_ARMS:
-        # So many scores take too long to find from rewards alone.
-        acting = "sample" if pulls > 10 else "greedy"
-        rl2 = replace(rl2, belief=True, own_rate=0.3, acting=acting)
-    trained_on = None
-    if pulls > TRAINED_PULLS:
-        # Without the time among its inputs, and for a discounted future, a policy knows no end.
-        endless = replace(rl2.ppo, gamma=0.993)
-        rl2, plain = (replace(one, continuing=True, ppo=endless) for one in (rl2, plain))
-        trained_on = task(arms, TRAINED_PULLS, plan)
-    return {
+    amortised = AmortisedConfig(
+        **common, probes=arms, acting="ucb", bonus=OPTIMISM, timed=not endless
+    )
+    trained_on = task(arms, TRAINED_PULLS, plan) if endless else None
+    found = {
         "RL²": Variant("rl2", rl2, trained_on=trained_on),
-        "plain RL²": Variant("rl2", plain, trained_on=trained_on),
         "amortised filter (UCB)": Variant("amortised", amortised, trained_on=trained_on),
     }
+    if pulls == SHORT:
+        ppo = replace(rl2.ppo, entropy=0.005)
+        own = replace(rl2, belief=False, optimism=0.0, learning_rate=5e-3, ppo=ppo)
+        found["RL²"] = Variant("rl2", own)
+        plain = replace(own, filter=False, probes=0, expected_rewards=False)
+        found["plain RL²"] = Variant("rl2", plain)
+    return found
 
 
 def task(arms: int, pulls: int, plan: Plan) -> Task:
@@ -180,7 +183,7 @@ def cells(plan: Plan) -> list[Cell]:
 
 def page(plan: Plan, out: Path, static: Path) -> str:
     """The section's text."""
-    names = list(variants(5, 10, plan))
+    names = list(variants(5, SHORT, plan))
     rows = [_row(arms, pulls, plan, out, names) for arms, pulls in sizes(plan)]
     headings = ["n, k", "exact", "published RL²", "target", *names, "verdict", "best learner"]
     everyone = reference_names(10)
@@ -233,6 +236,7 @@ def reward(regret: Score | None, cell: TaskCell) -> Any:
 
 def _row(arms: int, pulls: int, plan: Plan, out: Path, names: list[str]) -> list[str]:
     exact = (result_of(ExactCell(arms, pulls), out) or {}).get("value")
+    known = variants(arms, pulls, plan)
     found = rewards(learners(arms, pulls, plan), out)
     target = target_of(arms, pulls, exact)
     best = max(found, key=lambda name: found[name].value) if found else NOT_RUN
@@ -241,7 +245,7 @@ def _row(arms: int, pulls: int, plan: Plan, out: Path, names: list[str]) -> list
         "-" if exact is None else f"{exact:.3f}",
         f"{PUBLISHED[arms, pulls]}",
         f"{target:.2f}",
-        *(_number(found.get(name), exact) for name in names),
+        *(_number(found.get(name), exact) if name in known else "-" for name in names),
         judged(found, target),
         best,
     ]

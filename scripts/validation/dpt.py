@@ -35,6 +35,9 @@ PULLS = {"gaussian": 500, "linear": 200}
 TESTED = 5000
 ITERATIONS = {"gaussian": 100, "linear": 200}
 BELIEF_ITERATIONS = 20
+BONUS = 2.0
+"""Standard deviations of UCB, chosen on validation users, from .5 to 3."""
+
 USERS = {"gaussian": 128, "linear": 256}
 MARGIN = 1.1
 
@@ -57,7 +60,7 @@ def variants(family: str, plan: Plan) -> dict[str, Variant]:
     sample = DPTConfig(**common, memory="gru", explore=0.1, acting="sample")
     few = plan.pick(2, BELIEF_ITERATIONS, 3 * BELIEF_ITERATIONS)
     shorter = common | {"iterations": few, "validate_every": max(few // 5, 1)}
-    amortised = AmortisedConfig(**shorter, probes=10, acting="ucb", explore=0.02)
+    amortised = AmortisedConfig(**shorter, probes=10, acting="ucb", bonus=BONUS, explore=0.02)
     return {
         "DPT (argmax)": Variant("dpt", argmax),
         "DPT (sampled)": Variant("dpt", sample),

@@ -175,6 +175,30 @@ def test_a_policy_that_draws_does_so_by_the_softmax_of_its_scores(tmp_path):
     assert np.abs(shares - chance).max() < 4 * np.sqrt(chance.max() / users)
 
 
+def test_optimism_is_a_bonus_of_the_filters_standard_deviations_and_is_kept_with_the_weights(
+    tmp_path,
+):
+    config = replace(SMALL, filter=True, iterations=1, optimism=1.5)
+    policy = RL2(config).fit(small_population(), tmp_path)
+    calm = load(tmp_path)
+    assert calm.network.optimism == 1.5
+    calm.network.optimism = 0.0
+    env = RecommendationVectorEnv(small_population(), 5, split="test", autoreset_mode="Disabled")
+    observation, _ = env.reset(seed=0)
+    state = policy.start(5)
+    for _ in range(4):
+        slate, state = policy.act(observation, state)
+        observation, *_ = env.step(slate)
+    network = policy.network
+    track = network.start(5)
+    with torch.no_grad():
+        _, known, track = network.know(observation, track)
+        bonus = network.queries(known) - calm.network.queries(known)
+        sd = network.trunk.filter_variance(track, torch.eye(network.shape.width + 1)).sqrt()
+    expected = 1.5 * network.sharpness * sd[:, :-1] * network.trunk.scale
+    assert torch.allclose(bonus, expected, rtol=1e-4)
+
+
 def test_patience_stops_early_and_keeps_the_best(tmp_path):
     config = replace(SMALL, iterations=50, validate_every=1, patience=2)
     policy = RL2(config).fit(small_population(), tmp_path)
@@ -213,6 +237,8 @@ def test_resuming_with_another_config_or_from_a_damaged_file_is_refused(tmp_path
         ({"probes": -1}, "probes must not be negative"),
         ({"acting": "boldly"}, "acting must be one of greedy, sample; got .boldly."),
         ({"ppo": PPOConfig(gamma=1.0)}, "gamma must be below 1"),
+        ({"optimism": -1.0}, "optimism must not be negative"),
+        ({"optimism": 1.0, "belief": False}, "optimism needs a filter, and a policy"),
     ],
 )
 def test_bad_config_is_refused(change, message):
