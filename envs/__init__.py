@@ -34,6 +34,7 @@ from driftrec.envs.populations import (
     register_user_model,
     resolve_population,
 )
+from driftrec.envs.published import registrations
 from driftrec.envs.random import RandomStreams, Stream
 from driftrec.envs.rewards import REWARDS
 from driftrec.envs.simulation import Simulation, Trials, UserModelError
@@ -87,6 +88,11 @@ register_population("GaussianBandit-k5-n500", gaussian_population)
 register_population("LinearBandit-k10-n200", linear_population)
 for _episodes in (10, 25, 50, 75, 100):
     register_population(f"TabularMDP-n{_episodes}", partial(tabular_population, _episodes))
+for _name, _single, _vector, _task, _factory in registrations():
+    gymnasium.register(
+        id=f"DriftRec/{_name}-v0", entry_point=_single, vector_entry_point=_vector, kwargs=_task
+    )
+    register_population(_name, partial(_factory, **_task))
 
 __all__ = [
     "REWARDS",
