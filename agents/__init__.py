@@ -10,6 +10,7 @@ from driftrec.agents.harness import evaluate
 from driftrec.agents.linucb import LinUCB
 from driftrec.agents.oracles import Clairvoyant, CoreOracle
 from driftrec.agents.particle import ParticleFilter
+from driftrec.agents.planning import PlanningOracle, planning_oracle
 from driftrec.agents.policy import Policy, PolicyFactory, renew
 from driftrec.agents.popular import MostPopular, SatiationAwarePopular
 from driftrec.agents.random_policy import RandomPolicy
@@ -26,12 +27,14 @@ __all__ = [
     "LinUCB",
     "MostPopular",
     "ParticleFilter",
+    "PlanningOracle",
     "Policy",
     "PolicyFactory",
     "RandomPolicy",
     "SatiationAwarePopular",
     "evaluate",
     "make_policy",
+    "planning_oracle",
     "policy_names",
     "renew",
 ]

@@ -1,0 +1,256 @@
+"""The planning oracle: knows the user, looks ahead, and so says what there is to gain by both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from driftrec.agents.memory import Memory, new_memory, top_unseen
+from driftrec.envs import RecommendationVectorEnv, Simulation, Stream
+from driftrec.envs.arrays import Array, take, to_numpy
+from driftrec.envs.observation import Observation
+
+WINDOW = 5
+"""Requests whose clicks are remembered."""
+
+NEWS = 0.2
+"""Weight of the latest look at what rules are worth."""
+
+LATE = 1e3
+"""What an item beyond the cap loses: more than any score, less than one that was shown before."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A way of making slates from what users would click now.
+
+    An item scores p · exp(tilt · quality), where p is its expected feedback; the best are shown. Of
+    one main topic there are at most `cap` in a slate, less the clicks on that topic in the last
+    `window` requests, as long as there are other items.
+
+    Attributes:
+        tilt: towards quality, or away from it.
+        cap: items of a topic in a slate; 0 for no bound.
+        window: requests whose clicks count, up to `WINDOW`.
+    """
+
+    tilt: float = 0.0
+    cap: int = 0
+    window: int = 0
+
+
+CAPS = {
+    1: ((0, 0), (1, 1), (1, 3), (2, 5), (3, 5), (4, 5)),
+    2: ((0, 0), (2, 0), (3, 1), (4, 1), (4, 2), (2, 3), (3, 5)),
+}
+"""Caps and windows for slates of one item, and of more."""
+
+
+def default_rules(slate: int, quality: Array) -> tuple[Rule, ...]:
+    """Greedy slates, more and less mixed, and where items differ in quality, more and less of it.
+
+    Args:
+        slate: items in a request.
+        quality: of the items, `(items,)`.
+    """
+    tilts = (0.0,) if np.ptp(quality) == 0 else (0.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0)
+    return tuple(Rule(tilt, *cap) for tilt in tilts for cap in CAPS[min(slate, 2)])
+
+
+@dataclass(slots=True)
+class PlanState:
+    """Attributes are arrays with the user as first axis.
+
+    Attributes:
+        memory: what was shown.
+        clicks: on each topic in the last requests, the latest first, `(users, WINDOW, topics)`.
+        worth: what following each rule has promised, the latest news counting most,
+            `(users, rules)`.
+    """
+
+    memory: Memory
+    clicks: Array
+    worth: Array
+
+
+class PlanningOracle:
+    """Chooses among rules by playing each on in the users' own model, from their hidden state.
+
+    At each request every rule is followed for `horizon` requests, which in the course of a trial
+    tells the best rule for this user. Then every rule is tried for one slate, followed by the best.
+    If one of these plans is better for sure, its slate is shown, else that of the best rule
+    (rollout: Bertsekas and Castañon 1999). All plans for a user meet the same luck, which is not
+    that to come. In the model a session that ends goes on at once, and what follows counts by the
+    chance that the user is not lost. What is reached is no upper bound.
+
+    Args:
+        simulation: the users that it acts on, row by row (privileged), in numpy.
+        horizon: requests to look ahead.
+        rollouts: times that each rule is followed.
+        sure: standard errors by which a plan must be better than the best rule.
+        rules: those to choose among; `default_rules` if left out.
+        repeats: whether items may be shown again.
+        seed: of the luck in its head, which is not that of the users.
+
+    Raises:
+        ValueError: if there is nothing to choose among or to look ahead to.
+    """
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        *,
+        horizon: int = 10,
+        rollouts: int = 8,
+        sure: float = 2.0,
+        rules: Sequence[Rule] | None = None,
+        repeats: bool = False,
+        seed: int = 0,
+    ) -> None:
+        catalogue = simulation.catalogue
+        quality = to_numpy(catalogue.quality)
+        chosen = default_rules(simulation.slate, quality) if rules is None else tuple(rules)
+        if horizon < 1 or rollouts < 1 or not chosen:
+            raise ValueError(
+                "horizon, rollouts and the number of rules must be at least 1, "
+                f"got {horizon}, {rollouts} and {len(chosen)}"
+            )
+        self._simulation = simulation
+        self._horizon, self._rollouts, self._sure = horizon, rollouts, sure
+        self._repeats = repeats
+        self._tilt = np.stack([np.exp(rule.tilt * quality) for rule in chosen])
+        self._caps = np.array([rule.cap for rule in chosen])
+        self._windows = np.array([rule.window for rule in chosen])[:, None] > np.arange(WINDOW)
+        self._topic = to_numpy(catalogue.topics).argmax(1)
+        self._of_topic = [
+            np.flatnonzero(self._topic == one) for one in range(self._topic.max() + 1)
+        ]
+        self._stream = Stream(np.random.SeedSequence([0x504C414E, seed]))
+
+    def start(self, users: int) -> PlanState:
+        """Nothing shown yet, and no rule better than another."""
+        memory = new_memory(users, len(self._simulation.catalogue), self._simulation.slate)
+        clicks = np.zeros((users, WINDOW, len(self._of_topic)), np.float32)
+        return PlanState(memory, clicks, np.zeros((users, len(self._caps))))
+
+    def act(self, observation: Observation, state: PlanState) -> tuple[Array, PlanState]:
+        """The first slate of the best plan, `(users, slate)`, and the new state."""
+        users, rules = state.worth.shape
+        clicks = self._remember(state.clicks, state.memory.last, observation["feedback"])
+        state = PlanState(state.memory, clicks, state.worth)
+        first = np.broadcast_to(np.arange(rules), (users, rules))
+        slates, worth = self._follow(state, first, first)
+        known = state.worth + NEWS * (worth.mean(2) - state.worth)
+        rows, best = np.arange(users), known.argmax(1)
+        items = slates[rows, best]
+        if rules > 1:
+            then = np.broadcast_to(best[:, None], first.shape)
+            worth = self._follow(state, first, then)[1]
+            gain = worth - worth[rows, best][:, None]
+            # Pooled over users: a rare loss need not be among the luck of each.
+            error = gain.std(2).mean(0) / max(self._rollouts - 1, 1) ** 0.5
+            surely = gain.mean(2) - self._sure * error
+            surely[rows, best] = 0
+            items = slates[rows, surely.argmax(1)]
+        return items, PlanState(state.memory.after(items), clicks, known)
+
+    def _follow(self, state: PlanState, first: Array, then: Array) -> tuple[Array, Array]:
+        """Follow plans: one slate by one rule, then another rule.
+
+        Args:
+            state: what was shown and clicked.
+            first: rules, `(users, plans)`.
+            then: likewise.
+
+        Returns:
+            First slates, `(users, plans, slate)`, and what the plans earn, `(users, plans,
+            rollouts)`.
+        """
+        simulation, rollouts = self._simulation, self._rollouts
+        users, plans = first.shape
+        rows = np.repeat(np.arange(users), plans * rollouts)
+        hidden, shown = take(to_numpy(simulation.state), rows), state.memory.shown[rows]
+        clicks = state.clicks[rows]
+        left = simulation.max_requests - to_numpy(simulation.trials.request)[rows]
+        worth, alive = np.zeros(len(rows)), np.ones(len(rows))
+        luck = _SharedLuck(self._stream, users, plans, rollouts)
+        slates: list[Array] = []
+        for ahead in range(min(self._horizon, int(left.max()))):
+            rule = np.repeat((then if ahead else first).ravel(), rollouts)
+            banned = np.zeros_like(shown) if self._repeats else shown
+            items = self._slates(hidden, banned, clicks, rule)
+            slates = slates or [items]
+            hidden, feedback, reward, kept = self._try(hidden, items, shown, luck)
+            clicks = self._remember(clicks, items, feedback)
+            worth += alive * reward * (ahead < left)
+            alive = alive * kept
+            np.put_along_axis(shown, items, 1, axis=1)
+        return (
+            slates[0].reshape(users, plans, rollouts, -1)[:, :, 0],
+            worth.reshape(users, plans, rollouts),
+        )
+
+    def _slates(self, hidden: Any, banned: Array, clicks: Array, rule: Array) -> Array:
+        model, catalogue = self._simulation.model, self._simulation.catalogue
+        recent = (clicks * self._windows[rule][:, :, None]).sum(1)
+        caps = np.where(self._caps[rule] == 0, np.inf, self._caps[rule])[:, None] - recent
+        scores = to_numpy(model.click_probability(hidden, catalogue)) * self._tilt[rule]
+        slate = self._simulation.slate
+        # The best of each topic, of which those beyond the cap come after all others.
+        pools, worths = [], []
+        for topic, items in enumerate(self._of_topic):
+            best = items[top_unseen(scores[:, items], banned[:, items], min(slate, len(items)))]
+            late = np.arange(best.shape[1]) >= caps[:, topic, None]
+            pools.append(best)
+            worths.append(np.take_along_axis(scores, best, axis=1) - LATE * late)
+        pool, worth = np.concatenate(pools, axis=1), np.concatenate(worths, axis=1)
+        seen = np.take_along_axis(banned, pool, axis=1)
+        return np.take_along_axis(pool, top_unseen(worth, seen, slate), axis=1)
+
+    def _try(
+        self, hidden: Any, items: Array, shown: Array, luck: Any
+    ) -> tuple[Any, Array, Array, Array]:
+        """A request in the model: state, feedback, its expectation, chance of staying."""
+        model = self._simulation.model
+        slate = self._simulation.catalogue.show(items, np.take_along_axis(shown, items, axis=1))
+        answer = model.respond(hidden, slate)
+        feedback = answer.draw(luck)
+        after = model.react(hidden, slate, feedback)
+        lost = model.leave(after) * model.return_after(after).never
+        pause = np.full(len(items), model.seconds_per_request / 86400, np.float32)
+        return model.drift(after, pause, luck), feedback, answer.mean.sum(1), 1 - lost
+
+    def _remember(self, clicks: Array, items: Array, feedback: Array) -> Array:
+        topics = np.arange(clicks.shape[2])
+        news = (feedback[:, :, None] * (self._topic[items][:, :, None] == topics)).sum(1)
+        return np.concatenate([news[:, None], clicks[:, :-1]], axis=1, dtype=np.float32)
+
+
+def planning_oracle(env: RecommendationVectorEnv, **options: Any) -> PlanningOracle:
+    """A `PlanningOracle` for an environment: a `PolicyFactory`, with options bound by `partial`."""
+    return PlanningOracle(env.simulation, repeats=env.population.repeats, **options)
+
+
+class _SharedLuck:
+    """Draws that all plans of a user share, in rows of users, plans and rollouts."""
+
+    def __init__(self, stream: Stream, users: int, plans: int, rollouts: int) -> None:
+        self._stream = stream
+        self._sizes = users, plans, rollouts
+
+    def normal(self, *shape: int) -> Array:
+        return self._spread(self._stream.normal, shape)
+
+    def uniform(self, *shape: int) -> Array:
+        return self._spread(self._stream.uniform, shape)
+
+    def logistic(self, *shape: int) -> Array:
+        return self._spread(self._stream.logistic, shape)
+
+    def _spread(self, draw: Callable[..., Array], shape: tuple[int, ...]) -> Array:
+        users, plans, rollouts = self._sizes
+        drawn = draw(users * rollouts, *shape[1:]).reshape(users, 1, rollouts, *shape[1:])
+        return np.repeat(drawn, plans, axis=1).reshape(shape)

@@ -1,0 +1,114 @@
+"""The planning oracle looks ahead in the users' own model, and leaves the users alone."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from driftrec.agents import POLICIES, evaluate
+from driftrec.agents.planning import WINDOW, PlanningOracle, Rule, default_rules, planning_oracle
+from driftrec.envs import RecommendationVectorEnv, make_population, sardine_population
+from driftrec.envs.arrays import leaves
+from driftrec.envs.published.sardine import NEVER
+
+
+def mean_return(population, users=40, **options):
+    met = evaluate(partial(planning_oracle, **options), population, users=users)
+    return met.feedback.sum(1).mean()
+
+
+def test_with_one_greedy_rule_it_is_the_clairvoyant():
+    population = sardine_population("SlateTopK-Uncertain", items=60, patience=NEVER)
+    greedy = evaluate(partial(planning_oracle, rules=[Rule()]), population, users=30)
+    clairvoyant = evaluate(POLICIES["clairvoyant"], population, users=30)
+    assert np.array_equal(greedy.items, clairvoyant.items)
+
+
+def test_it_waits_until_a_topic_bores_no_more():
+    # Who is always shown the best clicks five times, and is then bored for five requests.
+    population = sardine_population("SingleItem-BoredInf", items=200)
+    assert mean_return(population, rules=[Rule()]) < 52
+    assert mean_return(population, horizon=10, rollouts=2) > 72
+
+
+def test_a_rule_caps_topics_by_the_clicks_of_its_window():
+    population = sardine_population("SlateTopK-Bored")
+    env = RecommendationVectorEnv(population, 20, split="test", autoreset_mode="Disabled")
+    observation, _ = env.reset(seed=0)
+    oracle = planning_oracle(env, rules=[Rule(cap=3, window=2)], horizon=1, rollouts=1)
+    state, topic = oracle.start(20), population.catalogue.topics.argmax(1)
+    clicks = np.zeros((WINDOW, 20, 10))
+    for _ in range(6):
+        items, state = oracle.act(observation, state)
+        shown = np.stack([np.bincount(topic[row], minlength=10) for row in items])
+        room = np.maximum(3 - clicks[:2].sum(0), 0)
+        assert (shown <= np.maximum(room, 0) + (room.sum(1) < 10)[:, None] * 10).all()
+        observation, *_ = env.step(items)
+        news = [
+            np.bincount(topic[row], weights=yes, minlength=10)
+            for row, yes in zip(items, observation["feedback"], strict=True)
+        ]
+        clicks = np.concatenate([[news], clicks[:-1]])
+
+
+def test_planning_leaves_the_users_and_their_luck_as_they_were():
+    population = sardine_population("SingleItem-BoredInf", items=50)
+    one, other = (
+        RecommendationVectorEnv(population, 5, split="test", autoreset_mode="Disabled")
+        for _ in range(2)
+    )
+    observation, _ = one.reset(seed=4)
+    other.reset(seed=4)
+    oracle = planning_oracle(one, horizon=3, rollouts=2)
+    state = oracle.start(5)
+    for _ in range(8):
+        items, state = oracle.act(observation, state)
+        observation, reward, *_ = one.step(items)
+        assert np.array_equal(other.step(items)[1], reward)
+    mine, theirs = leaves(one.simulation.state), leaves(other.simulation.state)
+    assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_plans_of_a_user_meet_the_same_luck():
+    population = sardine_population("SlateTopK-Uncertain", items=50)
+    env = RecommendationVectorEnv(population, 4, split="test", autoreset_mode="Disabled")
+    env.reset(seed=0)
+    oracle = planning_oracle(env, horizon=5, rollouts=3, rules=[Rule(), Rule(), Rule(cap=1)])
+    same = np.zeros((4, 2), int)
+    _, worth = oracle._follow(oracle.start(4), same, same)
+    assert np.array_equal(worth[:, 0], worth[:, 1])
+    assert np.ptp(worth[0, 0]) > 0
+
+
+def test_it_plans_for_users_who_leave_and_are_shown_nothing_twice():
+    population = make_population("Retention")
+    met = evaluate(
+        partial(planning_oracle, horizon=2, rollouts=1, rules=[Rule(), Rule(cap=1, window=1)]),
+        population,
+        users=6,
+    )
+    for user in range(6):
+        items = met.items[user][met.active[user]].ravel()
+        assert len(set(items)) == len(items)
+
+
+def test_rules_tilt_only_where_items_differ_in_quality():
+    assert {rule.tilt for rule in default_rules(10, np.zeros(5))} == {0.0}
+    assert len({rule.tilt for rule in default_rules(1, np.arange(5.0))}) == 8
+
+
+@pytest.mark.parametrize("options", [{"horizon": 0}, {"rollouts": 0}, {"rules": []}])
+def test_there_must_be_something_to_plan(options):
+    env = RecommendationVectorEnv(sardine_population("SingleItem-Static", items=20), 2)
+    with pytest.raises(ValueError, match="must be at least 1"):
+        PlanningOracle(env.simulation, **options)
+
+
+@pytest.mark.slow
+def test_it_earns_what_was_asked_on_slates_that_bore():
+    got = evaluate(
+        partial(planning_oracle, horizon=12, rollouts=4),
+        sardine_population("SlateTopK-Bored"),
+        users=100,
+    )
+    assert got.feedback.sum(1).mean() > 420
