@@ -123,7 +123,7 @@ def _run(job: _Job, progress: Progress | None = None) -> Evaluation:
         autoreset_mode=AutoresetMode.DISABLED,
     )
     simulation = env.simulation
-    recorder = Recorder(simulation, job.regret)
+    recorder = Recorder(simulation, job.regret, job.population.repeats)
     numbers = np.random.SeedSequence([job.seed, job.first]).generate_state(1, np.uint64)
     observation, _ = env.reset(seed=int(numbers[0] >> np.uint64(1)))
     policy = job.make_policy(env)

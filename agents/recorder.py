@@ -15,10 +15,12 @@ class Recorder:
     Args:
         simulation: of numpy arrays, whose users all begin a trial.
         regret: whether to record the expected feedback on the slate shown and on the best one.
+        repeats: whether the best one may hold items that were shown before.
     """
 
-    def __init__(self, simulation: Simulation, regret: bool = False) -> None:
+    def __init__(self, simulation: Simulation, regret: bool = False, repeats: bool = False) -> None:
         self._simulation = simulation
+        self._repeats = repeats
         self._request = 0
         shape = (simulation.users, simulation.max_requests)
         self._active = np.zeros(shape, bool)
@@ -87,9 +89,11 @@ class Recorder:
         return simulation.model.respond(simulation.state, slate).mean.sum(1)
 
     def _best_slate(self) -> Array:
-        """The unseen items most likely to be clicked, best first, `(users, slate)`."""
+        """The items most likely to be clicked that may be shown, best first, `(users, slate)`."""
         simulation = self._simulation
-        chance = np.where(simulation.shown, -np.inf, simulation.click_probability())
+        chance = simulation.click_probability()
+        if not self._repeats:
+            chance = np.where(simulation.shown, -np.inf, chance)
         if simulation.slate == 1:
             return chance.argmax(1)[:, None]
         return np.argsort(-chance, axis=1, kind="stable")[:, : simulation.slate]

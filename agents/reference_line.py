@@ -8,7 +8,7 @@ AR(1) processes that keep rho of themselves from one request to the next.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from driftrec.agents.particle import ParticleFilter
 from driftrec.agents.policy import Policy, PolicyFactory
 from driftrec.agents.popular import MostPopular
 from driftrec.agents.random_policy import RandomPolicy
+from driftrec.agents.repeating import Repeating
 from driftrec.envs import (
     Catalogue,
     IndependentClicks,
@@ -31,7 +32,6 @@ from driftrec.envs import (
     UserModel,
 )
 from driftrec.envs.arrays import Array, as_float32, namespace, sigmoid
-from driftrec.envs.observation import Observation
 
 RETENTIONS = (1.0, 0.99, 0.95, 0.8)
 
@@ -120,7 +120,8 @@ def line_population(retentions: Sequence[float] = (0.95,)) -> Population:
     """Users of the reference line, all with one rho or each with one of several."""
     model = LineUser(tuple(retentions))
     name = "ReferenceLine-" + "-".join(f"{one:g}" for one in retentions)
-    return Population(name, model, model.default_catalogue(), max_requests=REQUESTS)
+    catalogue = model.default_catalogue()
+    return Population(name, model, catalogue, max_requests=REQUESTS, repeats=True)
 
 
 def filter_model(model: LineUser, catalogue: Catalogue) -> FilterModel:
@@ -139,28 +140,6 @@ def filter_model(model: LineUser, catalogue: Catalogue) -> FilterModel:
         np.eye(DIMENSION),
         np.full(DIMENSION, rate),
     )
-
-
-@dataclass(frozen=True)
-class Repeating:
-    """A policy that shows unseen items, in a world where an item may be shown again.
-
-    Attributes:
-        policy: its state must have a `memory`, as those of `driftrec.agents` have, or be one.
-    """
-
-    policy: Policy
-
-    def start(self, users: int) -> Any:
-        """As the policy."""
-        return self.policy.start(users)
-
-    def act(self, observation: Observation, state: Any) -> tuple[Array, Any]:
-        """What the policy would show had it shown nothing yet."""
-        memory = getattr(state, "memory", state)
-        memory = replace(memory, shown=np.zeros_like(memory.shown))
-        state = replace(state, memory=memory) if hasattr(state, "memory") else memory
-        return self.policy.act(observation, state)
 
 
 def _bayesian(env: RecommendationVectorEnv, acting: str) -> Policy:

@@ -12,6 +12,7 @@ from driftrec.agents.particle import ParticleFilter
 from driftrec.agents.policy import Policy, PolicyFactory
 from driftrec.agents.popular import MostPopular, SatiationAwarePopular
 from driftrec.agents.random_policy import RandomPolicy
+from driftrec.agents.repeating import Repeating
 from driftrec.envs import RecommendationVectorEnv
 
 
@@ -20,34 +21,41 @@ def _random(env: RecommendationVectorEnv) -> Policy:
 
 
 def _most_popular(env: RecommendationVectorEnv) -> Policy:
-    return MostPopular(env.simulation.catalogue, env.simulation.slate)
+    return _allowed(env, MostPopular(env.simulation.catalogue, env.simulation.slate))
 
 
 def _satiation_aware(env: RecommendationVectorEnv) -> Policy:
-    return SatiationAwarePopular(env.simulation.catalogue, env.simulation.slate)
+    return _allowed(env, SatiationAwarePopular(env.simulation.catalogue, env.simulation.slate))
 
 
 def _linucb(env: RecommendationVectorEnv, discount: float = 1.0) -> Policy:
-    return LinUCB(env.simulation.catalogue, env.simulation.slate, discount=discount)
+    simulation = env.simulation
+    return _allowed(env, LinUCB(simulation.catalogue, simulation.slate, discount=discount))
 
 
 def _filter(env: RecommendationVectorEnv, acting: str) -> Policy:
     simulation = env.simulation
     model = FilterModel.from_user_model(simulation.model, simulation.catalogue)
-    return BayesFilter(model, simulation.slate, acting=acting)
+    return _allowed(env, BayesFilter(model, simulation.slate, acting=acting))
 
 
 def _particle(env: RecommendationVectorEnv) -> Policy:
     simulation = env.simulation
-    return ParticleFilter(simulation.model, simulation.catalogue, simulation.slate)
+    model, catalogue = simulation.model, simulation.catalogue
+    return _allowed(env, ParticleFilter(model, catalogue, simulation.slate))
 
 
 def _core_oracle(env: RecommendationVectorEnv) -> Policy:
-    return CoreOracle(env.simulation)
+    return _allowed(env, CoreOracle(env.simulation))
 
 
 def _clairvoyant(env: RecommendationVectorEnv) -> Policy:
-    return Clairvoyant(env.simulation)
+    return _allowed(env, Clairvoyant(env.simulation))
+
+
+def _allowed(env: RecommendationVectorEnv, policy: Policy) -> Policy:
+    """The policy, which shows unseen items alone, free to repeat itself where that is allowed."""
+    return Repeating(policy) if env.population.repeats else policy
 
 
 POLICIES: dict[str, PolicyFactory] = {

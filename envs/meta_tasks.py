@@ -22,7 +22,8 @@ def one_hot_catalogue(items: int) -> Catalogue:
 
 def task_population(name: str, model: UserModel, requests: int) -> Population:
     """Users of one kind, in all splits alike, met for a number of requests."""
-    return Population(name, model, model.default_catalogue(), max_requests=requests)
+    catalogue = model.default_catalogue()
+    return Population(name, model, catalogue, max_requests=requests, repeats=True)
 
 
 def check_counts(**counts: int) -> None:

@@ -47,6 +47,8 @@ class Population:
         slate: items shown in one request.
         max_requests: requests after which a trial is truncated.
         max_days: days after which a trial is truncated.
+        repeats: whether an item may well be shown to a user again in a trial. Where it may not,
+            policies leave out what they have shown, as long as there is anything else.
         card: where the parameters come from, in Markdown.
     """
 
@@ -57,6 +59,7 @@ class Population:
     slate: int = 1
     max_requests: int = 120
     max_days: float = float("inf")
+    repeats: bool = False
     card: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:

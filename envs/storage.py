@@ -56,6 +56,7 @@ def save_population(population: Population, path: str | Path) -> tuple[Path, Pat
         "slate": population.slate,
         "max_requests": population.max_requests,
         "max_days": population.max_days,
+        "repeats": population.repeats,
         "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         "splits": splits,
         "card": population.card.splitlines(),
@@ -91,6 +92,7 @@ def load_population(path: str | Path) -> Population:
             slate=content["slate"],
             max_requests=content["max_requests"],
             max_days=float("inf") if days is None else days,
+            repeats=content.get("repeats", False),
             card="\n".join(content["card"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -86,7 +86,7 @@ class AmortisedRun(SupervisedRun[AmortisedConfig, BeliefNetwork]):
         return AmortisedPolicy(
             network,
             self.table,
-            unseen_only=config.unseen_only,
+            unseen_only=self.unseen_only,
             acting=config.acting,
             bonus=config.bonus,
             about=self.about,

@@ -112,7 +112,7 @@ class DPTRun(SupervisedRun[DPTConfig, BestItemNetwork]):
         return DPTPolicy(
             network,
             self.table,
-            unseen_only=config.unseen_only,
+            unseen_only=self.unseen_only,
             acting=config.acting,
             about=self.about,
         )

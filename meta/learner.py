@@ -96,7 +96,8 @@ class LearnerConfig:
     reward: Reward = "clicks"
     """Name of the reward, or weights of several."""
     unseen_only: bool = True
-    """Never show an item twice to a user, while there are others."""
+    """Never show an item twice to a user, while there are others, unless it may well be shown again
+    (`Population.repeats`)."""
     validate_every: int = 10
     """Iterations between two looks at the validation users."""
     validation_users: int = 1000

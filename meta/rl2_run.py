@@ -74,7 +74,7 @@ class RL2Run(TrainingRun[RL2Config]):
             self.network,
             plackett_luce(self.network, self.table, seed),
             seed=seed,
-            unseen_only=config.unseen_only,
+            unseen_only=self.unseen_only,
             notes=Notes(probes=config.probes, expected_rewards=expected),
         )
         if "return_scale" not in self.memo:
@@ -120,7 +120,7 @@ class RL2Run(TrainingRun[RL2Config]):
         return RL2Policy(
             network,
             self.table,
-            unseen_only=config.unseen_only,
+            unseen_only=self.unseen_only,
             acting=config.acting,
             about=self.about,
         )

@@ -127,6 +127,11 @@ class TrainingRun(ABC, Generic[C]):
         )
 
     @property
+    def unseen_only(self) -> bool:
+        """Whether policies leave out what they have shown: as the config says, if it matters."""
+        return self.config.unseen_only and not self.population.repeats
+
+    @property
     def finished(self) -> bool:
         """Whether the run has used its iterations, converged, or lost patience."""
         patience = self.config.patience

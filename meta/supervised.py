@@ -125,7 +125,7 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
                 self.scores(seed), self.network.shape.slate, config.explore, self.draws, seed
             ),
             seed=seed,
-            unseen_only=config.unseen_only,
+            unseen_only=self.unseen_only,
             notes=notes,
         )
         self.set_rate(rate)

@@ -112,7 +112,7 @@ class ESRun(RL2Run):
             cast(TrialNetwork, network),
             _chooser(network, self.table, None if config.greedy else seed),
             seed=seed,
-            unseen_only=config.unseen_only,
+            unseen_only=self.unseen_only,
             notes=Notes(expected_rewards=expected),
         )
 

@@ -118,9 +118,7 @@ class ReptileRun(MAMLRun):
     def _collect(self, seed: int) -> Trials:
         network: Any = self.network
         choose = plackett_luce(network, self.table, seed)
-        return collect(
-            self.env, self.network, choose, seed=seed, unseen_only=self.config.unseen_only
-        )
+        return collect(self.env, self.network, choose, seed=seed, unseen_only=self.unseen_only)
 
     def _weights_of(self, losses: Tensor) -> Tensor:
         if self.config.weighting == "uniform":

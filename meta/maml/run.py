@@ -44,4 +44,4 @@ class MAMLRun(RL2Run):
     def policy(self, network: Any) -> MAMLPolicy:  # type: ignore[override]  # likewise
         """The greedy policy of a network, adapting."""
         about = self.about
-        return MAMLPolicy(network, self.table, unseen_only=self.config.unseen_only, about=about)
+        return MAMLPolicy(network, self.table, unseen_only=self.unseen_only, about=about)

@@ -124,7 +124,7 @@ class TreesRun(TrainingRun[TreesConfig]):
             settings=config.statistics,
             bonus=config.bonus,
             candidates=config.candidates,
-            unseen_only=config.unseen_only,
+            unseen_only=self.unseen_only,
             about=self.about,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -19,7 +20,7 @@ from driftrec.agents import (
     renew,
 )
 from driftrec.agents.memory import top_unseen
-from driftrec.envs import Catalogue, RecommendationVectorEnv, synthetic_catalogue
+from driftrec.envs import Catalogue, RecommendationVectorEnv, make_population, synthetic_catalogue
 
 ORACLES = {"core-oracle", "clairvoyant"}
 RANDOMISED = {"random", "filter-thompson", "particle"}
@@ -222,3 +223,17 @@ def test_factories_travel_to_other_processes():
 def test_satiation_options_out_of_range(options):
     with pytest.raises(ValueError, match="penalty must not be negative and hours must be positive"):
         SatiationAwarePopular(catalogue_of([0], [0.0]), **options)
+
+
+@pytest.mark.parametrize("name", ["most-popular", "linucb", "filter-greedy", "clairvoyant"])
+def test_items_are_repeated_where_the_population_allows_it_and_only_there(name):
+    short = replace(make_population("Feed"), catalogue=synthetic_catalogue(9, _rng()), variants={})
+    for repeats in (False, True):
+        population = replace(short, repeats=repeats)
+        _, actions = play(factory(name), 8, population=population)
+        shown = [len(set(actions[:, user, 0])) for user in range(6)]
+        assert (max(shown) < 8) if repeats else (min(shown) == 8)
+
+
+def _rng():
+    return np.random.default_rng(4)

@@ -37,7 +37,7 @@ def population():
     titles = tuple(f"film {k}" for k in range(len(feed.catalogue)))
     catalogue = replace(feed.catalogue, titles=titles)
     return Population(
-        "Kept", model, catalogue, variants, slate=3, max_requests=77, card="a card\n\nin two"
+        "Kept", model, catalogue, variants, slate=3, max_requests=77, repeats=True, card="a\n\nb"
     )
 
 
@@ -53,7 +53,7 @@ def same_model(one, other):
 
 def test_what_was_saved_is_what_is_loaded(population, saved):
     again = load_population(saved[0].with_suffix(""))
-    for name in ("name", "slate", "max_requests", "max_days", "card"):
+    for name in ("name", "slate", "max_requests", "max_days", "repeats", "card"):
         assert getattr(again, name) == getattr(population, name)
     assert list(again.variants) == list(population.variants)
     for split in SPLITS:

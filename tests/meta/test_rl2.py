@@ -148,6 +148,13 @@ def test_batch_of_one_equals_the_row_of_a_batch_and_no_item_is_shown_twice():
         assert len({int(slate[user, 0]) for slate in shown}) == 6
 
 
+def test_items_are_shown_again_where_the_population_lets_them():
+    policy = RL2(replace(SMALL, iterations=1)).fit(small_population(repeats=True))
+    assert not policy.unseen_only
+    slates, _ = play(policy, small_population(repeats=True), 20)
+    assert min(len(set(slates[:, user, 0])) for user in range(20)) < 6
+
+
 def test_when_all_items_were_shown_the_best_are_shown_again():
     population = small_population(max_requests=40)
     policy = RL2(replace(SMALL, iterations=1)).fit(population)
