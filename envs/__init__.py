@@ -34,7 +34,7 @@ from driftrec.envs.populations import (
     register_user_model,
     resolve_population,
 )
-from driftrec.envs.published import registrations
+from driftrec.envs.published import registrations, sardine_population
 from driftrec.envs.random import RandomStreams, Stream
 from driftrec.envs.rewards import REWARDS
 from driftrec.envs.simulation import Simulation, Trials, UserModelError
@@ -137,6 +137,7 @@ __all__ = [
     "register_user_model",
     "resolve_population",
     "retention_population",
+    "sardine_population",
     "save_population",
     "slate_population",
     "synthetic_catalogue",

@@ -263,6 +263,7 @@ def sardine_population(task: str = "SlateTopK-Bored", **parameters: Any) -> Popu
         variants={"ood-items": (other, other.default_catalogue())},
         slate=model.slate,
         max_requests=requests,
+        repeats=True,
     )
 
 
@@ -273,18 +274,18 @@ class SardineEnv(RecommendationEnv):
     five requests ago, were on it; then the user clicks on nothing for five requests: who always
     shows what is liked best gets a third of what is possible.
 
-    ===================  =====  =====  ========  ===========  ======  =====  ====  ========
-    task                 items  slate  requests  persistence  offset  slope  keep  patience
-    ===================  =====  =====  ========  ===========  ======  =====  ====  ========
-    SingleItem-Static    1000   1      100       .85          .65     100    1     none
-    SingleItem-BoredInf  1000   1      100       .85          .65     100    .95   5
-    SingleItem-Uncertain 1000   1      100       .85          .65     10     1     none
-    SlateTopK-Bored      1000   10     100       .85          .65     100    1     5
-    SlateTopK-BoredInf   1000   10     100       .85          .65     100    .95   5
-    SlateTopK-Uncertain  1000   10     100       .85          .65     10     .95   5
-    SlateRerank-Static   10     10     10        .7           .3      5      1     none
-    SlateRerank-Bored    10     10     10        .7           .3      5      1     4
-    ===================  =====  =====  ========  ===========  ======  =====  ====  ========
+    ====================  =====  =====  ========  ===========  ======  =====  ====  ========
+    task                  items  slate  requests  persistence  offset  slope  keep  patience
+    ====================  =====  =====  ========  ===========  ======  =====  ====  ========
+    SingleItem-Static     1000   1      100       .85          .65     100    1     none
+    SingleItem-BoredInf   1000   1      100       .85          .65     100    .95   5
+    SingleItem-Uncertain  1000   1      100       .85          .65     10     1     none
+    SlateTopK-Bored       1000   10     100       .85          .65     100    1     5
+    SlateTopK-BoredInf    1000   10     100       .85          .65     100    .95   5
+    SlateTopK-Uncertain   1000   10     100       .85          .65     10     .95   5
+    SlateRerank-Static    10     10     10        .7           .3      5      1     none
+    SlateRerank-Bored     10     10     10        .7           .3      5      1     4
+    ====================  =====  =====  ========  ===========  ======  =====  ====  ========
 
     Action space:
         `Discrete(1000)` where the slate is one item, else `SlateSpace(items, 10)`: the items to
