@@ -57,11 +57,15 @@ EFFORT = {
 }
 """By the number of pulls; the full size takes three times as many iterations."""
 
+BELIEF_ITERATIONS = 24
+"""Of the amortised filter, which learns faster by its labels."""
+
 TRAINED_PULLS = 100
 """Pulls of the longest trials that are trained on; policies of longer ones are trained on these."""
 
-OPTIMISM = 1.0
-"""Standard deviations of the belief that make a policy's bonus."""
+OPTIMISM = {5: 1.4, 10: 1.0, 50: 1.0}
+"""Standard deviations of the belief that make a policy's bonus, by the number of arms; chosen on
+other bandits than those of the table."""
 
 PUBLISHED = {
     (5, 10): 6.7, (10, 10): 6.7, (50, 10): 6.8,
@@ -117,11 +121,12 @@ def variants(arms: int, pulls: int, plan: Plan) -> dict[str, Variant]:
         continuing=endless,
         probes=arms,
         own_rate=0.02 if endless else 0.1,
-        optimism=OPTIMISM,
+        optimism=OPTIMISM[arms],
         ppo=PPOConfig(epochs=4, minibatches=8, gamma=gamma, lam=0.95, entropy=0.003),
     )
+    taught = common | {"iterations": plan.pick(2, BELIEF_ITERATIONS, 3 * BELIEF_ITERATIONS)}
     amortised = AmortisedConfig(
-        **common, probes=arms, acting="ucb", bonus=OPTIMISM, timed=not endless
+        **taught, probes=arms, acting="ucb", bonus=OPTIMISM[arms], timed=not endless
     )
     trained_on = task(arms, TRAINED_PULLS, plan) if endless else None
     found = {
@@ -130,7 +135,9 @@ def variants(arms: int, pulls: int, plan: Plan) -> dict[str, Variant]:
     }
     if pulls == SHORT:
         ppo = replace(rl2.ppo, entropy=0.005)
-        own = replace(rl2, belief=False, optimism=0.0, learning_rate=5e-3, ppo=ppo)
+        # A step moves an arm's score by the square of its feature's scale: by their number.
+        rate = min(5e-3, 5e-2 / arms)
+        own = replace(rl2, belief=False, optimism=0.0, learning_rate=rate, ppo=ppo)
         found["RL²"] = Variant("rl2", own)
         plain = replace(own, filter=False, probes=0, expected_rewards=False)
         found["plain RL²"] = Variant("rl2", plain)
@@ -196,11 +203,12 @@ Total reward of a trial of n pulls of k arms with p ~ U[0, 1] (Duan et al. 2016,
 standard error over fresh bandits and training seeds. It is n k / (k + 1), what the best arm of a
 bandit pays in expectation, less the mean regret by the probabilities of the pulled arms: the same
 as the mean reward, with less noise.
-RL² acts greedily, the amortised filter by UCB. "RL²" learns from expected rewards and a belief
-(`probes`), "plain RL²" from clicks alone. Learners of trials of 500 pulls are trained on trials of
-100, of which they are not told the end. Among 50 arms RL² builds on its belief, and where it has
-more than ten pulls it acts by drawing. The verdict is on the better of the two; a learner
-above the exact optimum by more than 3 standard errors would be a leak, and is flagged. The target
+RL² acts greedily, the amortised filter by UCB. With ten pulls "RL²" is all its own, and learns from
+expected rewards with a filter among its inputs; "plain RL²" learns from clicks alone. With more
+pulls it builds on a belief, with a bonus (`optimism`) of {OPTIMISM[5]:g} standard deviations among
+5 arms and {OPTIMISM[10]:g} among more. Learners of trials of 500 pulls are trained on trials of
+100, of which they are not told the end. The verdict is on RL²; a learner above the exact optimum by
+more than 3 standard errors would be a leak, and is flagged. The target
 is the exact optimum less {EXACT_WITHIN} where there is one, else a fixed bound, else the
 published value less 1%.
 
