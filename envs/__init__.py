@@ -20,6 +20,7 @@ from driftrec.envs.feedback import (
     GaussianFeedback,
     IndependentClicks,
     MultinomialClick,
+    WorthOfClicks,
 )
 from driftrec.envs.gaussian_bandit import GaussianBandit, gaussian_population
 from driftrec.envs.kuairand import kuairand_population
@@ -34,7 +35,7 @@ from driftrec.envs.populations import (
     register_user_model,
     resolve_population,
 )
-from driftrec.envs.published import registrations, sardine_population
+from driftrec.envs.published import recsim_ng_population, registrations, sardine_population
 from driftrec.envs.random import RandomStreams, Stream
 from driftrec.envs.rewards import REWARDS
 from driftrec.envs.simulation import Simulation, Trials, UserModelError
@@ -121,6 +122,7 @@ __all__ = [
     "Trials",
     "UserModel",
     "UserModelError",
+    "WorthOfClicks",
     "WrappedUsers",
     "bernoulli_population",
     "default_personas",
@@ -133,6 +135,7 @@ __all__ = [
     "movies_population",
     "population_names",
     "population_of",
+    "recsim_ng_population",
     "register_population",
     "register_user_model",
     "resolve_population",

@@ -119,6 +119,32 @@ class MultinomialClick:
 
 
 @dataclass(frozen=True)
+class WorthOfClicks:
+    """Clicks that are worth more or less, as time watched or money paid; that worth is known.
+
+    Attributes:
+        clicks: who clicks on what.
+        worth: what a click brings, positive, `(users, slate)`.
+    """
+
+    clicks: FeedbackDistribution
+    worth: Array
+
+    @property
+    def mean(self) -> Array:
+        """Chance of a click times its worth, `(users, slate)`."""
+        return self.clicks.mean * self.worth
+
+    def draw(self, rng: Stream) -> Array:
+        """The worth of each click, else 0., `(users, slate)`."""
+        return self.clicks.draw(rng) * self.worth
+
+    def log_likelihood(self, feedback: Array) -> Array:
+        """Log-probability of the clicks, `(users,)`; any positive feedback is one."""
+        return self.clicks.log_likelihood(as_float32(feedback > 0))
+
+
+@dataclass(frozen=True)
 class GaussianFeedback:
     """Each slot's feedback is normal around its mean, independently.
 

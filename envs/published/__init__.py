@@ -9,10 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from driftrec.envs.population import Population
+from driftrec.envs.published.recsim_ng import TASKS as _RECSIM_NG
+from driftrec.envs.published.recsim_ng import recsim_ng_population
 from driftrec.envs.published.sardine import TASKS as _SARDINE
 from driftrec.envs.published.sardine import sardine_population
 
 FAMILIES: dict[str, tuple[str, tuple[str, ...], Callable[..., Population]]] = {
+    "recsim_ng": ("RecSimNG", tuple(_RECSIM_NG), recsim_ng_population),
     "sardine": ("Sardine", tuple(_SARDINE), sardine_population),
 }
 """By the module's name: the prefix of its environment classes, its tasks, and their populations."""
@@ -33,4 +36,4 @@ def registrations() -> list[tuple[str, str, str, dict[str, Any], Callable[..., P
     ]
 
 
-__all__ = ["FAMILIES", "registrations", "sardine_population"]
+__all__ = ["FAMILIES", "recsim_ng_population", "registrations", "sardine_population"]

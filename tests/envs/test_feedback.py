@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from driftrec.envs import GaussianFeedback, IndependentClicks, MultinomialClick, Stream
 from driftrec.envs.arrays import sigmoid
-from driftrec.envs.feedback import LogisticClicks
+from driftrec.envs.feedback import LogisticClicks, WorthOfClicks
 
 LOGITS = st.lists(st.floats(-12, 12, width=32), min_size=1, max_size=5)
 
@@ -122,3 +122,15 @@ def test_gaussian_feedback_has_the_mean_and_the_deviation_that_it_claims():
     np.testing.assert_allclose(drawn.mean(0), means, atol=4.5 * 0.3 / math.sqrt(users))
     np.testing.assert_allclose(drawn.std(0), 0.3, rtol=4.5 / math.sqrt(2 * users))
     assert abs(np.corrcoef(drawn.T)[0, 1]) < 5 / math.sqrt(users)
+
+
+def test_clicks_bring_what_they_are_worth():
+    logits = np.tile(np.float32([-1.0, 0.5]), (50_000, 1))
+    clicks = MultinomialClick(logits)
+    law = WorthOfClicks(clicks, np.float32([2.5, 0.2]))
+    drawn = law.draw(stream())
+    np.testing.assert_array_equal(drawn, clicks.draw(stream()) * np.float32([2.5, 0.2]))
+    np.testing.assert_allclose(drawn.mean(0), law.mean[0], atol=4.5 * 1.25 / math.sqrt(50_000))
+    np.testing.assert_array_equal(
+        law.log_likelihood(drawn), clicks.log_likelihood(np.float32(drawn > 0))
+    )
