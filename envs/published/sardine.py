@@ -33,7 +33,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, as_float32, like, namespace, sigmoid
+from driftrec.envs.arrays import Array, as_float32, like, namespace, row_dot, sigmoid
 from driftrec.envs.catalogue import Catalogue, Slate
 from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import IndependentClicks
@@ -47,6 +47,9 @@ WINDOW = 5
 """Requests for which a click counts towards boredom, and for which boredom lasts."""
 RECENT = 10
 """Clicks that count towards boredom at most: the last ones."""
+DIGIT = 6
+"""Bits of a count in the window."""
+
 NEVER = RECENT + 1
 """A number of clicks in the window that is never reached."""
 
@@ -57,16 +60,16 @@ class SardineState:
 
     Attributes:
         taste: of each topic, of norm 1, float32 `(users, topics)`.
-        clicked: topics of the last clicks of the window, the latest last, -1 for none, int64
-            `(users, RECENT)`.
-        age: requests since each of them, int64 `(users, RECENT)`.
+        clicked: main topics of what was clicked in the requests of the window, the latest first,
+            -1 for none, int8 `(users, WINDOW, slate)`.
+        clicks: in each of these requests, packed by topic (see `_packed`), int64 `(users, WINDOW)`.
         bored: requests for which each topic still bores, 0 where it does not, int64
             `(users, topics)`.
     """
 
     taste: Array
     clicked: Array
-    age: Array
+    clicks: Array
     bored: Array
 
 
@@ -85,7 +88,7 @@ class Sardine(UserModel):
 
     Attributes:
         items: in the catalogue.
-        slate: items of the random slate before the trial.
+        slate: items in a request, that before the trial included.
         persistence: γ, of looking at the next rank.
         slope: of the click probability.
         offset: at which it is 1/2.
@@ -137,8 +140,8 @@ class Sardine(UserModel):
         taste /= np.linalg.norm(taste, axis=1, keepdims=True)
         state = SardineState(
             taste.astype(np.float32),
-            np.full((users, RECENT), -1),
-            np.zeros((users, RECENT), np.int64),
+            np.full((users, WINDOW, self.slate), -1, np.int8),
+            np.zeros((users, WINDOW), np.int64),
             np.zeros((users, TOPICS), np.int64),
         )
         items = rng.integers(self.items, size=(users, self.slate))
@@ -149,7 +152,7 @@ class Sardine(UserModel):
     def respond(self, state: SardineState, slate: Slate) -> IndependentClicks:
         """Clicks on each rank, independently."""
         xp = namespace(state.taste)
-        match = (slate.features @ self._taste(state)[:, :, None])[..., 0]
+        match = row_dot(slate.features, self._taste(state)[:, None])
         ranks = like(state.taste, np.arange(slate.items.shape[1], dtype=np.float32))
         seen = xp.asarray(self.persistence, dtype=xp.float32) ** ranks
         return IndependentClicks(seen * self._relevance(match))
@@ -162,15 +165,30 @@ class Sardine(UserModel):
 
     def react(self, state: SardineState, slate: Slate, feedback: Array) -> SardineState:
         """Boredom with the topics of the latest clicks, and influence of what was clicked."""
-        clicked, age, bored = state.clicked, state.age, state.bored
+        clicked, clicks, bored = state.clicked, state.clicks, state.bored
         if self.patience < NEVER:
-            clicked, age = _recent_clicks(state, slate, feedback)
             xp = namespace(bored)
-            numbers = like(bored, np.arange(TOPICS))
-            count = xp.sum(xp.astype(clicked[:, :, None] == numbers, xp.int64), axis=1)
+            topic = xp.where(feedback > 0, _main_topic(slate), -1)
+            clicked = xp.concat([self._slots(topic)[:, None], clicked[:, :-1]], axis=1)
+            clicks = xp.concat([_packed(topic)[:, None], clicks[:, :-1]], axis=1)
+            count = _unpacked(_recent(clicked, clicks))
             bored = bored - xp.astype(bored > 0, xp.int64)
             bored = xp.where((count >= self.patience) & (bored == 0), WINDOW, bored)
-        return SardineState(self._influenced(state.taste, slate, feedback), clicked, age, bored)
+        taste = self._influenced(state.taste, slate, feedback)
+        return SardineState(taste, clicked, clicks, bored)
+
+    def _slots(self, topic: Array) -> Array:
+        """What was clicked, as it is kept: int8 `(users, self.slate)`."""
+        xp, spare = namespace(topic), self.slate - topic.shape[1]
+        if spare < 0:
+            raise ValueError(
+                f"these users are shown {self.slate} item(s) a request, got {topic.shape[1]}: "
+                "set the parameter slate"
+            )
+        kept = xp.astype(topic, xp.int8)
+        return (
+            xp.concat([kept, *[xp.full_like(kept[:, :1], -1)] * spare], axis=1) if spare else kept
+        )
 
     def _relevance(self, match: Array) -> Array:
         return sigmoid(self.slope * (match - self.offset))
@@ -207,19 +225,36 @@ def _liked(users: int, rng: np.random.Generator) -> np.ndarray:
     return liked
 
 
-def _recent_clicks(state: SardineState, slate: Slate, feedback: Array) -> tuple[Array, Array]:
-    """Topics and ages of the last clicks of the window, after these on a slate."""
-    xp = namespace(feedback)
-    topic = xp.where(feedback > 0, xp.argmax(slate.topics, axis=-1), -1)
-    topics = xp.concat([xp.where(state.age < WINDOW, state.clicked, -1), topic], axis=1)
-    ages = xp.concat([state.age + 1, xp.ones_like(topic)], axis=1)
-    there = xp.astype(topics >= 0, xp.int64)
-    from_end = xp.flip(xp.cumulative_sum(xp.flip(there, axis=1), axis=1), axis=1)
-    rows, columns = xp.nonzero((there > 0) & (from_end <= RECENT))
-    places = RECENT - from_end[rows, columns]
-    clicked, age = xp.full_like(state.clicked, -1), xp.zeros_like(state.age)
-    clicked[rows, places], age[rows, places] = topics[rows, columns], ages[rows, columns]
-    return clicked, age
+def _main_topic(slate: Slate) -> Array:
+    """Number of each item's topic, int64 `(users, slate)`."""
+    xp = namespace(slate.topics)
+    numbers = like(slate.topics, np.arange(TOPICS, dtype=np.float32))
+    return xp.astype(row_dot(slate.topics, numbers), xp.int64)
+
+
+def _packed(topic: Array) -> Array:
+    """Counts of topics as digits of one number, `(users,)`, of topics or -1 `(users, slate)`."""
+    xp = namespace(topic)
+    ones = xp.ones_like(topic) << (DIGIT * xp.clip(topic, min=0))
+    return xp.sum(xp.where(topic < 0, 0, ones), axis=1)
+
+
+def _unpacked(packed: Array) -> Array:
+    """The counts of each topic, `(users, topics)`."""
+    return (packed[:, None] >> like(packed, DIGIT * np.arange(TOPICS))) & ((1 << DIGIT) - 1)
+
+
+def _recent(clicked: Array, clicks: Array) -> Array:
+    """Packed counts of the last clicks of the window: no more than `RECENT`."""
+    xp = namespace(clicked)
+    packed = xp.sum(clicks, axis=1)
+    crowded = xp.nonzero(xp.sum(_unpacked(packed), axis=1) > RECENT)[0]
+    if crowded.shape[0]:
+        latest_first = xp.reshape(xp.flip(clicked[crowded], axis=2), (crowded.shape[0], -1))
+        there = xp.astype(latest_first >= 0, xp.int64)
+        kept = xp.cumulative_sum(there, axis=1) <= RECENT
+        packed[crowded] = _packed(xp.astype(xp.where(kept, latest_first, -1), xp.int64))
+    return packed
 
 
 _SINGLE = {"slate": 1, "patience": NEVER}

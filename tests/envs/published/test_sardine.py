@@ -62,7 +62,8 @@ def test_returns_lie_in_the_intervals_of_the_authors_program(task, greedy):
 @pytest.mark.parametrize("influence", ["paper", "shipped"])
 @pytest.mark.parametrize("task", TASKS)
 def test_the_users_keep_the_contract(task, influence):
-    check_user_model(Sardine(**TASKS[task] | {"influence": influence, "items": 30}))
+    model = Sardine(**TASKS[task] | {"influence": influence, "items": 30})
+    check_user_model(model, slate=model.slate)
 
 
 def test_users_like_three_to_five_topics_and_items_are_of_two_or_three():
@@ -103,8 +104,8 @@ def test_boredom_is_that_of_a_queue_of_the_last_ten_clicks(seed, patience, slate
     clicks = rng.random(items.shape) < rng.random()
     state = SardineState(
         np.full((users, TOPICS), TOPICS**-0.5, np.float32),
-        np.full((users, RECENT), -1),
-        np.zeros((users, RECENT), np.int64),
+        np.full((users, WINDOW, slate), -1, np.int8),
+        np.zeros((users, WINDOW), np.int64),
         np.zeros((users, TOPICS), np.int64),
     )
     found = []
@@ -166,6 +167,14 @@ def test_torch_runs_the_trials_that_numpy_runs():
 def test_bad_parameters_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Sardine(**change)
+
+
+def test_a_slate_of_more_items_than_were_announced_is_refused():
+    model = Sardine(items=50, slate=1)
+    state = model.sample(1, np.random.default_rng(0))
+    shown = model.default_catalogue().show(np.array([[1, 2]]), np.zeros((1, 2), np.float32))
+    with pytest.raises(ValueError, match=r"shown 1 item\(s\) a request, got 2"):
+        model.react(state, shown, np.zeros((1, 2), np.float32))
 
 
 def test_an_unknown_task_is_refused_by_the_names_of_those_that_are():
