@@ -43,7 +43,7 @@ MARGIN = 1.1
 
 
 def variants(family: str, plan: Plan) -> dict[str, Variant]:
-    """DPT with each way of acting, which is also that of its training trials, and the filter."""
+    """DPT, whose training trials are those of its sampled actions, and the filter."""
     standard = ITERATIONS[family]
     iterations = plan.pick(2, standard, 3 * standard)
     common = {
@@ -56,14 +56,12 @@ def variants(family: str, plan: Plan) -> dict[str, Variant]:
         "validation_users": plan.pick(16, 1000),
     }
     # A transformer that remembers 500 pulls is out of reach of a CPU.
-    argmax = DPTConfig(**common, memory="gru", explore=0.1)
-    sample = DPTConfig(**common, memory="gru", explore=0.1, acting="sample")
+    dpt = DPTConfig(**common, memory="gru", explore=0.1, acting="sample")
     few = plan.pick(2, BELIEF_ITERATIONS, 3 * BELIEF_ITERATIONS)
     shorter = common | {"iterations": few, "validate_every": max(few // 5, 1)}
     amortised = AmortisedConfig(**shorter, probes=10, acting="ucb", bonus=BONUS, explore=0.02)
     return {
-        "DPT (argmax)": Variant("dpt", argmax),
-        "DPT (sampled)": Variant("dpt", sample),
+        "DPT": Variant("dpt", dpt, {"sampled": {}, "argmax": {"acting": "argmax"}}),
         "amortised filter (UCB)": Variant("amortised", amortised),
     }
 
@@ -103,7 +101,8 @@ def page(plan: Plan, out: Path, static: Path) -> str:
 Regret of a trial, by expected rewards (Lee et al. 2023): Gaussian arms over 500 pulls, linear arms
 over 200; mean ± standard error over fresh bandits and training seeds. The target is the regret of
 the better of Thompson sampling and UCB (linear: of Thompson sampling), as measured here, plus 10%.
-DPT's memory is a GRU; it acts by argmax or by sampling, as said.
+DPT's memory is a GRU; one training acts by sampling, as in its training trials, and by argmax. The
+amortised filter acts by UCB with a bonus of {BONUS:g} standard deviations. The verdict is on each.
 
 {table(headings, rows)}"""
 
@@ -121,7 +120,7 @@ def _rows(family: str, plan: Plan, out: Path) -> list[list[str]]:
         for name, score in known.items()
     ]  # fmt: skip
     found = learner_scores(learners(family, plan), out, "regret")
-    for name in variants(family, plan):
+    for name in _acting_names(family, plan):
         text, judged, cost = NOT_RUN, NOT_RUN, ""
         if (one := found.get(name)) is not None:
             text = f"{plus_minus(one.value, one.error)} {of_seeds(one.seeds)}"
@@ -131,3 +130,11 @@ def _rows(family: str, plan: Plan, out: Path) -> list[list[str]]:
         bound = "" if target is None else f"< {target:.2f}"
         rows.append([family, name, "", text, bound, judged, cost])
     return rows
+
+
+def _acting_names(family: str, plan: Plan) -> list[str]:
+    return [
+        f"{name}, {acting}" if acting else name
+        for name, one in variants(family, plan).items()
+        for acting in one.actings
+    ]
