@@ -25,6 +25,7 @@ from driftrec.envs.feedback import (
 from driftrec.envs.gaussian_bandit import GaussianBandit, gaussian_population
 from driftrec.envs.kuairand import kuairand_population
 from driftrec.envs.linear_bandit import LinearBandit, linear_population
+from driftrec.envs.listing import ids as list
 from driftrec.envs.movies import movies_population
 from driftrec.envs.population import SPLITS, Population, Split
 from driftrec.envs.populations import (
@@ -130,6 +131,7 @@ __all__ = [
     "gaussian_population",
     "kuairand_population",
     "linear_population",
+    "list",
     "load_population",
     "make_population",
     "movies_population",

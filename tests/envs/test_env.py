@@ -11,7 +11,7 @@ from driftrec.envs.actions import SlateSpace
 from driftrec.envs.arrays import leaves
 
 OTHERS = {"DriftRec/meta.Navigation2D-v0"}
-IDS = sorted(name for name in gym.registry if name.startswith("DriftRec/") and name not in OTHERS)
+IDS = [name for name in driftrec.envs.list() if name not in OTHERS]
 
 
 def valid_action(env: gym.Env, rng: np.random.Generator):
