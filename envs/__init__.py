@@ -36,7 +36,12 @@ from driftrec.envs.populations import (
     register_user_model,
     resolve_population,
 )
-from driftrec.envs.published import recsim_ng_population, registrations, sardine_population
+from driftrec.envs.published import registrations
+from driftrec.envs.published.attrition import attrition_population
+from driftrec.envs.published.preference_dynamics import preference_dynamics_population
+from driftrec.envs.published.rebounding import rebounding_population
+from driftrec.envs.published.recsim_ng import recsim_ng_population
+from driftrec.envs.published.sardine import sardine_population
 from driftrec.envs.random import RandomStreams, Stream
 from driftrec.envs.rewards import REWARDS
 from driftrec.envs.simulation import Simulation, Trials, UserModelError
@@ -90,11 +95,14 @@ register_population("GaussianBandit-k5-n500", gaussian_population)
 register_population("LinearBandit-k10-n200", linear_population)
 for _episodes in (10, 25, 50, 75, 100):
     register_population(f"TabularMDP-n{_episodes}", partial(tabular_population, _episodes))
-for _name, _single, _vector, _task, _factory in registrations():
+for _task in registrations():
     gymnasium.register(
-        id=f"DriftRec/{_name}-v0", entry_point=_single, vector_entry_point=_vector, kwargs=_task
+        id=f"DriftRec/{_task.name}-v0",
+        entry_point=_task.entry_point,
+        vector_entry_point=_task.vector_entry_point,
+        kwargs=_task.kwargs,
     )
-    register_population(_name, partial(_factory, **_task))
+    register_population(_task.name, partial(_task.population, **_task.kwargs))
 
 __all__ = [
     "REWARDS",
@@ -125,6 +133,7 @@ __all__ = [
     "UserModelError",
     "WorthOfClicks",
     "WrappedUsers",
+    "attrition_population",
     "bernoulli_population",
     "default_personas",
     "feed_population",
@@ -137,6 +146,8 @@ __all__ = [
     "movies_population",
     "population_names",
     "population_of",
+    "preference_dynamics_population",
+    "rebounding_population",
     "recsim_ng_population",
     "register_population",
     "register_user_model",

@@ -5,35 +5,75 @@ Each family is one module with its source, its equations and its published or me
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from driftrec.envs.population import Population
-from driftrec.envs.published.recsim_ng import TASKS as _RECSIM_NG
-from driftrec.envs.published.recsim_ng import recsim_ng_population
-from driftrec.envs.published.sardine import TASKS as _SARDINE
-from driftrec.envs.published.sardine import sardine_population
+from driftrec.envs.published import (
+    attrition,
+    preference_dynamics,
+    rebounding,
+    recsim_ng,
+    sardine,
+)
 
-FAMILIES: dict[str, tuple[str, tuple[str, ...], Callable[..., Population]]] = {
-    "recsim_ng": ("RecSimNG", tuple(_RECSIM_NG), recsim_ng_population),
-    "sardine": ("Sardine", tuple(_SARDINE), sardine_population),
+
+class Family(NamedTuple):
+    """Tasks of one source.
+
+    Attributes:
+        prefix: of the environment classes in the family's module.
+        tasks: their names.
+        population: makes that of a task.
+    """
+
+    prefix: str
+    tasks: Iterable[str]
+    population: Callable[..., Population]
+
+
+FAMILIES = {
+    "attrition": Family("Attrition", attrition.TASKS, attrition.attrition_population),
+    "preference_dynamics": Family(
+        "PreferenceDynamics",
+        preference_dynamics.TASKS,
+        preference_dynamics.preference_dynamics_population,
+    ),
+    "rebounding": Family("Rebounding", rebounding.TASKS, rebounding.rebounding_population),
+    "recsim_ng": Family("RecSimNG", recsim_ng.TASKS, recsim_ng.recsim_ng_population),
+    "sardine": Family("Sardine", sardine.TASKS, sardine.sardine_population),
 }
-"""By the module's name: the prefix of its environment classes, its tasks, and their populations."""
+"""By the name of the module."""
 
 
-def registrations() -> list[tuple[str, str, str, dict[str, Any], Callable[..., Population]]]:
-    """Of every task: population name, entry points single and vector, arguments, and factory."""
+class Registration(NamedTuple):
+    """A task as it is registered, with Gymnasium and among populations.
+
+    Attributes:
+        name: of the population, and in the id.
+        entry_point: of one user.
+        vector_entry_point: of many.
+        kwargs: of both, and of the population.
+        population: makes it.
+    """
+
+    name: str
+    entry_point: str
+    vector_entry_point: str
+    kwargs: dict[str, Any]
+    population: Callable[..., Population]
+
+
+def registrations() -> list[Registration]:
+    """Those of every task."""
     return [
-        (
+        Registration(
             f"{module}.{task}",
-            f"driftrec.envs.published.{module}:{prefix}Env",
-            f"driftrec.envs.published.{module}:{prefix}VectorEnv",
+            f"driftrec.envs.published.{module}:{family.prefix}Env",
+            f"driftrec.envs.published.{module}:{family.prefix}VectorEnv",
             {"task": task},
-            factory,
+            family.population,
         )
-        for module, (prefix, tasks, factory) in FAMILIES.items()
-        for task in tasks
+        for module, family in FAMILIES.items()
+        for task in family.tasks
     ]
-
-
-__all__ = ["FAMILIES", "recsim_ng_population", "registrations", "sardine_population"]

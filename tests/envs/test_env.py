@@ -55,7 +55,8 @@ def test_a_seed_reproduces_a_trial_and_another_does_not(name):
     first = trial(env, seed=3)
     assert same(first, trial(env, seed=3))
     assert same(first, trial(twin, seed=3))
-    assert not same(first, trial(twin, seed=4))
+    # Where users may be lost at once, one other seed may bring the same short trial.
+    assert not all(same(first, trial(twin, seed=other)) for other in range(4, 12))
     # Without a seed the next user follows from the last one given.
     env.reset(seed=5)
     twin.reset(seed=5)
