@@ -40,6 +40,8 @@ from driftrec.envs.published import registrations
 from driftrec.envs.published.attrition import attrition_population
 from driftrec.envs.published.preference_dynamics import preference_dynamics_population
 from driftrec.envs.published.rebounding import rebounding_population
+from driftrec.envs.published.recgym import recgym_population
+from driftrec.envs.published.reclab import reclab_population
 from driftrec.envs.published.recsim_ng import recsim_ng_population
 from driftrec.envs.published.sardine import sardine_population
 from driftrec.envs.random import RandomStreams, Stream
@@ -148,6 +150,8 @@ __all__ = [
     "population_of",
     "preference_dynamics_population",
     "rebounding_population",
+    "recgym_population",
+    "reclab_population",
     "recsim_ng_population",
     "register_population",
     "register_user_model",

@@ -13,6 +13,8 @@ from driftrec.envs.published import (
     attrition,
     preference_dynamics,
     rebounding,
+    recgym,
+    reclab,
     recsim_ng,
     sardine,
 )
@@ -40,6 +42,8 @@ FAMILIES = {
         preference_dynamics.preference_dynamics_population,
     ),
     "rebounding": Family("Rebounding", rebounding.TASKS, rebounding.rebounding_population),
+    "recgym": Family("RecGym", recgym.TASKS, recgym.recgym_population),
+    "reclab": Family("RecLab", reclab.TASKS, reclab.reclab_population),
     "recsim_ng": Family("RecSimNG", recsim_ng.TASKS, recsim_ng.recsim_ng_population),
     "sardine": Family("Sardine", sardine.TASKS, sardine.sardine_population),
 }
