@@ -38,10 +38,12 @@ from driftrec.envs.populations import (
 )
 from driftrec.envs.published import registrations
 from driftrec.envs.published.attrition import attrition_population
+from driftrec.envs.published.kuaisim import kuaisim_population
 from driftrec.envs.published.preference_dynamics import preference_dynamics_population
 from driftrec.envs.published.rebounding import rebounding_population
 from driftrec.envs.published.recgym import recgym_population
 from driftrec.envs.published.reclab import reclab_population
+from driftrec.envs.published.recogym import recogym_population
 from driftrec.envs.published.recsim_ng import recsim_ng_population
 from driftrec.envs.published.sardine import sardine_population
 from driftrec.envs.random import RandomStreams, Stream
@@ -141,6 +143,7 @@ __all__ = [
     "feed_population",
     "gaussian_population",
     "kuairand_population",
+    "kuaisim_population",
     "linear_population",
     "list",
     "load_population",
@@ -152,6 +155,7 @@ __all__ = [
     "rebounding_population",
     "recgym_population",
     "reclab_population",
+    "recogym_population",
     "recsim_ng_population",
     "register_population",
     "register_user_model",

@@ -19,7 +19,6 @@ from driftrec.envs.arrays import (
 from driftrec.envs.feedback import IndependentClicks, LogisticClicks, MultinomialClick
 from driftrec.envs.population import Split
 from driftrec.envs.random import RandomStreams
-from driftrec.envs.user_model import ReturnGap
 
 AHEAD = 512
 """Most users that are drawn before they are called for."""
@@ -221,8 +220,7 @@ class Simulation:
         rows = rows_where(left)
         if not rows.shape[0]:
             return left, left, self._pause
-        law = self.model.return_after(state)
-        law = ReturnGap(rows_of(law.never, rows), rows_of(law.median, rows), law.shape)
+        law = self.model.return_after(state).rows(rows)
         gap = law.draw(rows_of(chance[:, 1], rows))
         if not self.model.verified and xp.count_nonzero(gap >= 0) != rows.shape[0]:
             raise UserModelError(

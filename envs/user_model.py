@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, leaves, namespace
+from driftrec.envs.arrays import Array, leaves, namespace, rows_of
 from driftrec.envs.catalogue import Catalogue, Slate, synthetic_catalogue
 from driftrec.envs.feedback import FeedbackDistribution
 from driftrec.envs.random import Stream
@@ -19,7 +19,7 @@ class ReturnGap:
     """Days until a user's next session: log-logistic, or never.
 
     The survival function among those who return is 1 / (1 + (t / median) ** shape): a power law
-    tail, as real gaps have.
+    tail, as real gaps have. A subclass with another law overrides all methods.
 
     Attributes:
         never: probability of not returning at all, `(users,)`.
@@ -30,6 +30,10 @@ class ReturnGap:
     never: Array
     median: Array
     shape: float = 1.0
+
+    def rows(self, index: Array) -> ReturnGap:
+        """The law of the users of some row numbers."""
+        return ReturnGap(rows_of(self.never, index), rows_of(self.median, index), self.shape)
 
     def draw(self, uniform: Array) -> Array:
         """Days until the next session, infinity for never, by inversion.

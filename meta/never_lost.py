@@ -29,7 +29,7 @@ class NeverLost(WrappedUsers):
     def return_after(self, state: Any) -> ReturnGap:
         """The model's gap, given that the user returns."""
         law = self.model.return_after(state)
-        return ReturnGap(law.never * 0, law.median, law.shape)
+        return replace(law, never=law.never * 0)
 
 
 def never_lost(population: Population) -> Population:

@@ -1,6 +1,6 @@
 """The user simulators of other people, written from their equations: installed, seeded, batched.
 
-Each family is one module with its source, its equations and its published or measured numbers.
+Each source is one module with its equations and its published or measured numbers.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from typing import Any, NamedTuple
 from driftrec.envs.population import Population
 from driftrec.envs.published import (
     attrition,
+    kuaisim,
     preference_dynamics,
     rebounding,
     recgym,
     reclab,
+    recogym,
     recsim_ng,
     sardine,
 )
 
 
-class Family(NamedTuple):
+class Source(NamedTuple):
     """Tasks of one source.
 
     Attributes:
-        prefix: of the environment classes in the family's module.
+        prefix: of the environment classes in the source's module.
         tasks: their names.
         population: makes that of a task.
     """
@@ -34,18 +36,20 @@ class Family(NamedTuple):
     population: Callable[..., Population]
 
 
-FAMILIES = {
-    "attrition": Family("Attrition", attrition.TASKS, attrition.attrition_population),
-    "preference_dynamics": Family(
+SOURCES = {
+    "attrition": Source("Attrition", attrition.TASKS, attrition.attrition_population),
+    "kuaisim": Source("KuaiSim", kuaisim.TASKS, kuaisim.kuaisim_population),
+    "preference_dynamics": Source(
         "PreferenceDynamics",
         preference_dynamics.TASKS,
         preference_dynamics.preference_dynamics_population,
     ),
-    "rebounding": Family("Rebounding", rebounding.TASKS, rebounding.rebounding_population),
-    "recgym": Family("RecGym", recgym.TASKS, recgym.recgym_population),
-    "reclab": Family("RecLab", reclab.TASKS, reclab.reclab_population),
-    "recsim_ng": Family("RecSimNG", recsim_ng.TASKS, recsim_ng.recsim_ng_population),
-    "sardine": Family("Sardine", sardine.TASKS, sardine.sardine_population),
+    "rebounding": Source("Rebounding", rebounding.TASKS, rebounding.rebounding_population),
+    "recgym": Source("RecGym", recgym.TASKS, recgym.recgym_population),
+    "reclab": Source("RecLab", reclab.TASKS, reclab.reclab_population),
+    "recogym": Source("RecoGym", recogym.TASKS, recogym.recogym_population),
+    "recsim_ng": Source("RecSimNG", recsim_ng.TASKS, recsim_ng.recsim_ng_population),
+    "sardine": Source("Sardine", sardine.TASKS, sardine.sardine_population),
 }
 """By the name of the module."""
 
@@ -73,11 +77,11 @@ def registrations() -> list[Registration]:
     return [
         Registration(
             f"{module}.{task}",
-            f"driftrec.envs.published.{module}:{family.prefix}Env",
-            f"driftrec.envs.published.{module}:{family.prefix}VectorEnv",
+            f"driftrec.envs.published.{module}:{source.prefix}Env",
+            f"driftrec.envs.published.{module}:{source.prefix}VectorEnv",
             {"task": task},
-            family.population,
+            source.population,
         )
-        for module, family in FAMILIES.items()
-        for task in family.tasks
+        for module, source in SOURCES.items()
+        for task in source.tasks
     ]

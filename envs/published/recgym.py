@@ -9,15 +9,15 @@ Returns of ten requests with the five items of the program's `RECEnv-v0`. Its hu
 those that its seed draws; ours are drawn anew from the law that they were drawn from. "Published"
 is of a hundred trials in the authors' notebook `rec_synthetic_discrete_basic`:
 
-================================  =====================  ===========  ============
-policy                            published (95%)        their users  users anew
-================================  =====================  ===========  ============
+================================  ======================  ===========  ============
+policy                            published (95%)         their users  users anew
+================================  ======================  ===========  ============
 random                            -.475 (-.772 to -.174)  -.29         0
 DDQN, online                      1.31 (.80 to 1.83)      -            -
 CQL, offline                      1.45 (.91 to 1.95)      -            -
 the item that pleases most now    -                       5.40         5.70
 the best of the five, throughout  -                       5.65         6.02
-================================  =====================  ===========  ============
+================================  ======================  ===========  ============
 
 Random items return 0 from users drawn anew, by symmetry; all columns but the published one follow
 from the equations. Of the hundred items of `NoisyPreference`, which are shorter, the one that

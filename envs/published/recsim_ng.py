@@ -41,7 +41,7 @@ class Interests:
 class InterestEvolution(UserModel):
     """A user whose interests move with what they watch.
 
-    A document d with features x is chosen with the odds exp(2 - |u - x|) against 1 for none of the
+    A document d with features x is chosen with the odds exp(2 - ‖u - x‖) against 1 for none of the
     slate, and watched for length · σ(-quality). Interests then become squash(u + step · quality ·
     (x - u)) where x was watched, squash(u) elsewhere, with squash(v) = 4 bound (σ(v / bound) -
     1/2).

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
+from driftrec.envs.published.kuaisim import kuaisim_population
 from driftrec.envs.tabular_mdp import tabular_population
 from driftrec.meta import PPOConfig
 from driftrec.meta.network import ActorCritic
@@ -142,3 +143,17 @@ def test_labels_of_a_decision_process_are_values_and_what_the_critic_sees_is_fee
     torch.testing.assert_close(values, expected - expected.mean(1, keepdim=True))
     gap = (trials.probe_values[-2] - trials.probe_expected[-2])[:, order]
     assert gap.std(1).min() > 1e-3
+
+
+def test_users_who_are_never_lost_return_by_the_law_of_their_own_model():
+    users = never_lost(kuaisim_population("CrossSession"))
+    env = RecommendationVectorEnv(users, 50, autoreset_mode="Disabled")
+    env.reset(seed=0)
+    days = []
+    for request in range(15):
+        env.step(np.full(50, request) if users.slate == 1 else np.arange(users.slate) + [[0]] * 50)
+        trials = env.simulation.trials
+        days += trials.elapsed[trials.returned].tolist()
+    assert len(days) >= 50
+    assert set(days) <= set(range(1, 11))
+    assert len(set(days)) > 3
