@@ -33,7 +33,7 @@ YARDSTICKS = {"gaussian": ("thompson", "ucb"), "linear": ("thompson",)}
 
 PULLS = {"gaussian": 500, "linear": 200}
 TESTED = 5000
-ITERATIONS = {"gaussian": 100, "linear": 200}
+ITERATIONS = {"gaussian": 40, "linear": 80}
 BELIEF_ITERATIONS = 20
 BONUS = 2.0
 """Standard deviations of UCB, chosen on validation users, from .5 to 3."""
@@ -61,7 +61,7 @@ def variants(family: str, plan: Plan) -> dict[str, Variant]:
     shorter = common | {"iterations": few, "validate_every": max(few // 5, 1)}
     amortised = AmortisedConfig(**shorter, probes=10, acting="ucb", bonus=BONUS, explore=0.02)
     return {
-        "DPT": Variant("dpt", dpt, {"sampled": {}, "argmax": {"acting": "argmax"}}),
+        "DPT": Variant("dpt", dpt, {"sampled": {}, "argmax": {"acting": "greedy"}}),
         "amortised filter (UCB)": Variant("amortised", amortised),
     }
 

@@ -72,12 +72,19 @@ def page(plan: Plan, out: Path, static: Path) -> str:
     return f"""\
 Score on {POPULATION}'s test users of learners that met only so many distinct users in training,
 each as often as the same number of trials asks (`driftrec.envs.finite_users`); settings as on
-KuaiRand and Movies, acting greedily, with 95% intervals over users and training seeds. Each seed
-also stands for a finite set of its own.
+KuaiRand and Movies, acting greedily, with 95% intervals over users and training seeds
+({_done(plan, out)}). Each seed also stands for a finite set of its own.
 
 {table(headings, rows)}
 
 {figure}"""
+
+
+def _done(plan: Plan, out: Path) -> str:
+    """How many trainings are done."""
+    everything = [cell for count in counts(plan) for cell in learners(count, plan)]
+    done = sum(result_of(cell, out) is not None for cell in everything)
+    return f"{done} of {len(everything)} trainings are done"
 
 
 def _scores(count: int | None, plan: Plan, out: Path) -> dict[str, Interval]:
