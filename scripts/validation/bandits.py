@@ -192,7 +192,7 @@ def page(plan: Plan, out: Path, static: Path) -> str:
     """The section's text."""
     names = list(variants(5, SHORT, plan))
     rows = [_row(arms, pulls, plan, out, names) for arms, pulls in sizes(plan)]
-    headings = ["n, k", "exact", "published RL²", "target", *names, "verdict", "best learner"]
+    headings = ["n, k", "exact", "published RL²", "target", *names, "verdict", "best of those run"]
     everyone = reference_names(10)
     others = [
         [f"{pulls}, {arms}", *_reference_row(arms, pulls, plan, out, everyone)]
