@@ -121,7 +121,9 @@ class PlanningOracle:
         self._simulation = simulation
         self._horizon, self._rollouts, self._sure = horizon, rollouts, sure
         self._repeats = repeats
-        self._tilt = np.stack([np.exp(rule.tilt * quality) for rule in chosen])
+        tilts = np.array([rule.tilt for rule in chosen])[:, None] * quality
+        # The same for all items, and so of no matter: it keeps scores of the size of feedback.
+        self._tilt = np.exp(tilts - tilts.max(1, keepdims=True))
         self._caps = np.array([rule.cap for rule in chosen])
         self._windows = np.array([rule.window for rule in chosen])[:, None] > np.arange(WINDOW)
         self._topic = to_numpy(catalogue.topics).argmax(1)
@@ -225,7 +227,7 @@ class PlanningOracle:
 
     def _remember(self, clicks: Array, items: Array, feedback: Array) -> Array:
         topics = np.arange(clicks.shape[2])
-        news = (feedback[:, :, None] * (self._topic[items][:, :, None] == topics)).sum(1)
+        news = ((feedback > 0)[:, :, None] & (self._topic[items][:, :, None] == topics)).sum(1)
         return np.concatenate([news[:, None], clicks[:, :-1]], axis=1, dtype=np.float32)
 
 

@@ -35,6 +35,7 @@ from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import IndependentClicks
 from driftrec.envs.meta_tasks import one_hot_catalogue, task_population
 from driftrec.envs.population import Population
+from driftrec.envs.published.tasks import check_task
 from driftrec.envs.user_model import ReturnGap, UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
 
@@ -193,8 +194,7 @@ def attrition_population(task: str = "TwoTypes", **parameters: Any) -> Populatio
     Raises:
         ValueError: if there is no such task, or a parameter is out of range.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    check_task(task, TASKS)
     model = Attrition(**TASKS[task] | parameters)
     return task_population(f"attrition.{task}", model, REQUESTS)
 

@@ -39,6 +39,7 @@ from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import IndependentClicks
 from driftrec.envs.meta_tasks import check_counts
 from driftrec.envs.population import Population
+from driftrec.envs.published.tasks import check_task, seeded_population
 from driftrec.envs.random import Stream
 from driftrec.envs.user_model import ReturnGap, UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
@@ -345,15 +346,11 @@ def kuaisim_population(task: str = "WholeSession", **parameters: Any) -> Populat
     Raises:
         ValueError: if there is no such task, or a parameter is out of range.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    check_task(task, TASKS)
     model = TASKS[task](**parameters)
-    other = replace(model, seed=model.seed + 1000)
-    return Population(
+    return seeded_population(
         f"kuaisim.{task}",
         model,
-        model.default_catalogue(),
-        variants={"ood-items": (other, other.default_catalogue())},
         slate=6,
         max_requests=model.longest_session * model.sessions,
         repeats=True,

@@ -30,6 +30,7 @@ from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import GaussianFeedback
 from driftrec.envs.meta_tasks import check_counts, check_noise
 from driftrec.envs.population import Population
+from driftrec.envs.published.tasks import check_task, seeded_population
 from driftrec.envs.user_model import UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
 
@@ -143,15 +144,11 @@ def preference_dynamics_population(
     Raises:
         ValueError: if there is no such task, or a parameter is out of range.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    check_task(task, TASKS)
     model = BiasedAssimilation(**TASKS[task] | parameters)
-    other = replace(model, seed=model.seed + 1000)
-    return Population(
+    return seeded_population(
         f"preference_dynamics.{task}",
         model,
-        model.default_catalogue(),
-        variants={"ood-items": (other, other.default_catalogue())},
         max_requests=100,
         repeats=True,
     )

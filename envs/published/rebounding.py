@@ -36,6 +36,7 @@ from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import FeedbackDistribution, GaussianFeedback
 from driftrec.envs.meta_tasks import check_counts, check_noise, one_hot_catalogue, task_population
 from driftrec.envs.population import Population
+from driftrec.envs.published.tasks import check_task
 from driftrec.envs.random import Stream
 from driftrec.envs.user_model import UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
@@ -292,8 +293,7 @@ def rebounding_population(task: str = "Rebounding", **parameters: Any) -> Popula
     Raises:
         ValueError: if there is no such task, or a parameter is out of range.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    check_task(task, TASKS)
     settings = TASKS[task] | parameters
     recovers = task == "Recovering"
     model = Recovering(**settings) if recovers else Rebounding(**settings)

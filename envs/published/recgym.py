@@ -39,6 +39,7 @@ from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import FeedbackDistribution, GaussianFeedback, LogisticClicks
 from driftrec.envs.meta_tasks import check_counts, check_noise
 from driftrec.envs.population import Population
+from driftrec.envs.published.tasks import check_task, seeded_population
 from driftrec.envs.random import Stream
 from driftrec.envs.user_model import UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
@@ -211,15 +212,11 @@ def recgym_population(task: str = "Preference", **parameters: Any) -> Population
     Raises:
         ValueError: if there is no such task, or a parameter is out of range.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    check_task(task, TASKS)
     model = RecGymUser(**TASKS[task] | parameters)
-    other = RecGymUser(**TASKS[task] | parameters | {"seed": model.seed + 1000})
-    return Population(
+    return seeded_population(
         f"recgym.{task}",
         model,
-        model.default_catalogue(),
-        variants={"ood-items": (other, other.default_catalogue())},
         max_requests=10,
         repeats=True,
     )

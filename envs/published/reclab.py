@@ -36,6 +36,7 @@ from driftrec.envs.catalogue import Catalogue, Slate
 from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.meta_tasks import check_counts, check_noise
 from driftrec.envs.population import Population
+from driftrec.envs.published.tasks import check_task, seeded_population
 from driftrec.envs.random import Stream
 from driftrec.envs.user_model import UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
@@ -266,15 +267,11 @@ def reclab_population(task: str = "TopicsDynamic", **parameters: Any) -> Populat
     Raises:
         ValueError: if there is no such task, or a parameter is out of range.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    check_task(task, TASKS)
     model = Topics(**TASKS[task] | parameters)
-    other = Topics(**TASKS[task] | parameters | {"seed": model.seed + 1000})
-    return Population(
+    return seeded_population(
         f"reclab.{task}",
         model,
-        model.default_catalogue(),
-        variants={"ood-items": (other, other.default_catalogue())},
         max_requests=200,
     )
 

@@ -43,6 +43,7 @@ from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import IndependentClicks
 from driftrec.envs.meta_tasks import check_counts
 from driftrec.envs.population import Population
+from driftrec.envs.published.tasks import check_task, seeded_population
 from driftrec.envs.random import Stream
 from driftrec.envs.user_model import ReturnGap, UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
@@ -496,15 +497,11 @@ def recogym_population(task: str = "v1", **parameters: Any) -> Population:
     Raises:
         ValueError: if there is no such version, or a parameter is out of range.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    check_task(task, TASKS)
     model = TASKS[task](**parameters)
-    other = replace(model, seed=model.seed + 1000)
-    return Population(
+    return seeded_population(
         f"recogym.{task}",
         model,
-        model.default_catalogue(),
-        variants={"ood-items": (other, other.default_catalogue())},
         slate=1,
         max_requests=500,
         repeats=True,

@@ -20,6 +20,7 @@ from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import MultinomialClick, WorthOfClicks
 from driftrec.envs.meta_tasks import check_counts
 from driftrec.envs.population import Population
+from driftrec.envs.published.tasks import check_task, seeded_population
 from driftrec.envs.user_model import UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
 
@@ -141,15 +142,11 @@ def recsim_ng_population(task: str = "InterestEvolution", **parameters: Any) -> 
     Raises:
         ValueError: if there is no such task, or a parameter is out of range.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    check_task(task, TASKS)
     model = InterestEvolution(**TASKS[task] | parameters)
-    other = InterestEvolution(**TASKS[task] | parameters | {"seed": model.seed + 1000})
-    return Population(
+    return seeded_population(
         f"recsim_ng.{task}",
         model,
-        model.default_catalogue(),
-        variants={"ood-items": (other, other.default_catalogue())},
         slate=2,
         max_requests=100,
         repeats=True,

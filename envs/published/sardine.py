@@ -39,6 +39,7 @@ from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import IndependentClicks
 from driftrec.envs.meta_tasks import check_counts
 from driftrec.envs.population import Population
+from driftrec.envs.published.tasks import check_task, seeded_population
 from driftrec.envs.user_model import UserModel
 from driftrec.envs.vector import RecommendationVectorEnv
 
@@ -285,17 +286,13 @@ def sardine_population(task: str = "SlateTopK-Bored", **parameters: Any) -> Popu
     Raises:
         ValueError: if there is no such task, or a parameter is out of range.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    check_task(task, TASKS)
     settings = TASKS[task] | parameters
     model = Sardine(**settings)
-    other = Sardine(**settings | {"seed": model.seed + 1000})
     requests = 10 if task.startswith("SlateRerank") else 100
-    return Population(
+    return seeded_population(
         f"sardine.{task}",
         model,
-        model.default_catalogue(),
-        variants={"ood-items": (other, other.default_catalogue())},
         slate=model.slate,
         max_requests=requests,
         repeats=True,

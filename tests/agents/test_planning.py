@@ -1,5 +1,6 @@
 """The planning oracle looks ahead in the users' own model, and leaves the users alone."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -7,7 +8,16 @@ import pytest
 
 from driftrec.agents import POLICIES, evaluate
 from driftrec.agents.planning import WINDOW, PlanningOracle, Rule, default_rules, planning_oracle
-from driftrec.envs import RecommendationVectorEnv, make_population, sardine_population
+from driftrec.envs import (
+    Catalogue,
+    IndependentClicks,
+    Population,
+    RecommendationVectorEnv,
+    UserModel,
+    WorthOfClicks,
+    make_population,
+    sardine_population,
+)
 from driftrec.envs.arrays import leaves
 from driftrec.envs.published.sardine import NEVER
 
@@ -90,6 +100,41 @@ def test_it_plans_for_users_who_leave_and_are_shown_nothing_twice():
     for user in range(6):
         items = met.items[user][met.active[user]].ravel()
         assert len(set(items)) == len(items)
+
+
+def test_a_cap_holds_however_large_the_quality_and_the_feedback():
+    topics = np.eye(2)[[0] * 6 + [1] * 6]
+    catalogue = Catalogue(np.zeros((12, 1)), topics, np.r_[np.full(6, 3.0), np.full(6, -3.0)])
+    population = Population("Steep", Steady(), catalogue, slate=4, max_requests=3, repeats=True)
+    env = RecommendationVectorEnv(population, 3, autoreset_mode="Disabled")
+    observation, _ = env.reset(seed=0)
+    oracle = planning_oracle(env, rules=[Rule(tilt=4.0, cap=3, window=1)], horizon=1, rollouts=1)
+    state = oracle.start(3)
+    # All is clicked: 3 and 1 items at first, then there is room for 0 and 2, and the better topic
+    # fills up; then for 1 and 1, and it fills up again.
+    for of_the_best in (3, 2, 3):
+        items, state = oracle.act(observation, state)
+        assert ((items < 6).sum(1) == of_the_best).all()
+        observation, *_ = env.step(items)
+
+
+@dataclass(frozen=True, eq=False)
+class Steady(UserModel):
+    """Gives 100 for every item."""
+
+    feedback_range = (0.0, 100.0)
+
+    def sample(self, users, rng):
+        return SteadyState(np.ones((users, 1), np.float32))
+
+    def respond(self, state, slate):
+        sure = IndependentClicks(np.ones(slate.items.shape, np.float32))
+        return WorthOfClicks(sure, np.full(slate.items.shape, 100.0, np.float32))
+
+
+@dataclass
+class SteadyState:
+    one: np.ndarray
 
 
 def test_rules_tilt_only_where_items_differ_in_quality():
