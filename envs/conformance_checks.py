@@ -1,19 +1,28 @@
-"""The checks of the conformance kit, each of one clause of the user model's contract."""
+"""The checks of the conformance kit, each of one clause of the user model's contract, in order."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, leaves, take
+from driftrec.envs.arrays import Array, leaves, library, take, to_library, to_numpy
 from driftrec.envs.catalogue import Slate
-from driftrec.envs.conformance import Kit, kind_of
+from driftrec.envs.conformance import Kit
+from driftrec.envs.conformance_form import (
+    LARGEST,
+    check_answers,
+    check_mean,
+    check_parameters,
+    check_signatures,
+    check_states,
+    check_visits,
+)
 from driftrec.envs.random import RandomStreams
-from driftrec.envs.user_model import ReturnGap
 
 MOST_ENUMERATED = 3
 ELAPSED_DAYS = (0.0, 1e-9, 30 / 86400, 1 / 24, 1.0, 365.0, 1e7)
@@ -21,90 +30,7 @@ DRAWS = 1000
 CERTAINTY = 1e-10
 LONG_RUN = 10
 ITEMS_COMPARED = 25
-
-
-def _check_parameters(kit: Kit) -> None:
-    decorated = vars(type(kit.model)).get("__dataclass_params__")
-    kit.expect(
-        decorated is not None and decorated.frozen,
-        "__init__ must come from a frozen dataclass: decorate the class with "
-        "@dataclass(frozen=True, eq=False)",
-    )
-    low, high = kit.model.feedback_range
-    kit.expect(low < high, f"feedback_range must be (low, high), got {(low, high)}")
-    seconds = kit.model.seconds_per_request
-    kit.expect(0 < seconds < float("inf"), f"seconds_per_request must be positive, got {seconds}")
-    size = kit.model.context_size
-    kit.expect(
-        isinstance(size, int) and size >= 0,
-        f"context_size must be a whole number, 0 or more, got {size!r}",
-    )
-
-
-def _check_states(kit: Kit) -> None:
-    for users in (kit.users, 1, 0):
-        state = kit.sample(users)
-        kit.check_state(state, users, "sample")
-        slate, elapsed = kit.slates(users, kit.slate), np.full(users, 0.5, np.float32)
-        reacted = kit.call("react", state, slate, kit.draw(state, slate))
-        _check_successor(kit, state, reacted, users, "react")
-        drifted = kit.call("drift", reacted, elapsed, kit.stream(users))
-        _check_successor(kit, state, drifted, users, "drift")
-    one, two = leaves(kit.sample(kit.users)), leaves(kit.sample(kit.users))
-    for name in one:
-        kit.expect(
-            not np.shares_memory(one[name], two[name]),
-            f"sample: {name} must be a new array at every call: copy what belongs to the model",
-        )
-
-
-def _check_successor(kit: Kit, before: Any, after: Any, users: int, origin: str) -> None:
-    kit.check_state(after, users, origin)
-    one, two = (
-        {name: array.shape for name, array in leaves(state).items()} for state in (before, after)
-    )
-    kit.expect(one == two, f"{origin} must keep the state's fields and shapes {one}, got {two}")
-
-
-def _check_answers(kit: Kit) -> None:
-    low, high = kit.model.feedback_range
-    for users in (kit.users, 1, 0):
-        for state, slate in kit.situations(users):
-            shape = slate.items.shape
-            answer = kit.call("respond", state, slate)
-            kit.check_array("respond(...).mean", answer.mean, shape, low, high)
-            feedback = answer.draw(RandomStreams([kit.seed, 1]).response)
-            kit.check_array("respond(...).draw(...)", feedback, shape, low, high)
-            likelihood = answer.log_likelihood(feedback)
-            kit.check_array(
-                "respond(...).log_likelihood of feedback that was drawn",
-                likelihood, (users,), -3e38, float("inf"),
-            )  # fmt: skip
-            _check_visits(kit, kit.call("react", state, slate, feedback), users)
-            _check_context(kit, state, users)
-
-
-def _check_context(kit: Kit, state: Any, users: int) -> None:
-    if kit.model.context_size:
-        largest = float(np.finfo(np.float32).max)
-        context = kit.call("context", state)
-        kit.check_array("context", context, (users, kit.model.context_size), -largest, largest)
-        kit.expect(
-            context.dtype == np.float32, f"context must be float32, got {context.dtype}: cast it"
-        )
-
-
-def _check_visits(kit: Kit, state: Any, users: int) -> None:
-    kit.check_array("leave", kit.call("leave", state), (users,), 0, 1)
-    gap = kit.call("return_after", state)
-    kit.expect(
-        isinstance(gap, ReturnGap), f"return_after must give a ReturnGap, got {kind_of(gap)}"
-    )
-    kit.check_array("return_after(...).never", gap.never, (users,), 0, 1)
-    kit.check_array("return_after(...).median", gap.median, (users,), 0, float("inf"))
-    for chance in (0.0, 0.5, 1 - 2.0**-24):
-        days = gap.draw(np.full(users, chance, np.float32))
-        kit.check_array("return_after(...).draw(...)", days, (users,), 0, float("inf"))
+SEEDS = 5
 
 
 def _check_likelihood(kit: Kit) -> None:
@@ -113,10 +39,13 @@ def _check_likelihood(kit: Kit) -> None:
         state, slate = kit.sample(kit.users), kit.slates(kit.users, size)
         if not _binary(kit, state, slate):
             return
-        answer = kit.call("respond", state, slate)
+        answer = kit.respond(state, slate)
         outcomes = np.array(list(itertools.product((0.0, 1.0), repeat=size)), np.float32)
         chances = np.array(
-            [np.exp(answer.log_likelihood(np.tile(row, (kit.users, 1)))) for row in outcomes]
+            [
+                np.exp(kit.ask(answer, "log_likelihood", np.tile(row, (kit.users, 1))))
+                for row in outcomes
+            ]
         )
         total = chances.sum(0)
         kit.expect(
@@ -133,7 +62,7 @@ def _check_likelihood(kit: Kit) -> None:
 
 
 def _binary(kit: Kit, state: Any, slate: Slate) -> bool:
-    answer, rng = kit.call("respond", state, slate), RandomStreams([kit.seed, 2]).response
+    answer, rng = kit.respond(state, slate), RandomStreams([kit.seed, 2]).response
     return all(np.isin(answer.draw(rng), (0, 1)).all() for _ in range(20))
 
 
@@ -144,7 +73,7 @@ def _check_draws(kit: Kit) -> None:
         return
     bound = (high - low) * np.sqrt(np.log(2 / CERTAINTY) / (2 * DRAWS))
     state, slate = kit.sample(kit.users), kit.slates(kit.users, kit.slate)
-    answer, rng = kit.call("respond", state, slate), RandomStreams([kit.seed, 3]).response
+    answer, rng = kit.respond(state, slate), RandomStreams([kit.seed, 3]).response
     drawn = np.mean([answer.draw(rng) for _ in range(DRAWS)], axis=0)
     off = np.abs(drawn - answer.mean)
     worst = np.unravel_index(off.argmax(), off.shape)
@@ -171,7 +100,7 @@ def _check_rows(kit: Kit) -> None:
                     _close(array, expected),
                     f"{name} must give a user alone what it gives the row of a batch, "
                     f"{expected.ravel()[:4]}, got {array.ravel()[:4]}: work along the user axis "
-                    "only",
+                    "only, and draw from rng alone",
                 )
 
 
@@ -179,9 +108,9 @@ def _outcomes(
     kit: Kit, state: Any, slate: Slate, feedback: np.ndarray, rows: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Everything that follows from a state, by the method that gave it."""
-    answer = kit.call("respond", state, slate)
+    answer = kit.respond(state, slate)
     found = {"respond(...).mean": answer.mean}
-    found["respond(...).log_likelihood"] = answer.log_likelihood(feedback)
+    found["respond(...).log_likelihood"] = kit.ask(answer, "log_likelihood", feedback)
     reacted = kit.call("react", state, slate, feedback)
     found |= {f"react: {name}": array for name, array in leaves(reacted).items()}
     found["leave"] = kit.call("leave", reacted)
@@ -190,10 +119,11 @@ def _outcomes(
     if kit.model.context_size:
         found["context"] = kit.call("context", state)
     for days in (30 / 86400, 3.0):
-        elapsed = np.full(len(rows), days, np.float32)
-        drifted = kit.call("drift", reacted, elapsed, kit.stream(rows))
+        drifted = kit.call("drift", reacted, kit.elapsed(len(rows), days), kit.stream(rows))
         found |= {f"drift: {name}": array for name, array in leaves(drifted).items()}
-    return {name: np.asarray(array) for name, array in found.items()}
+    for name, array in found.items():
+        kit.check_library(name, array)
+    return {name: to_numpy(array) for name, array in found.items()}
 
 
 def _check_determinism(kit: Kit) -> None:
@@ -205,6 +135,10 @@ def _check_determinism(kit: Kit) -> None:
         )
     for state, slate in kit.situations(kit.users):
         feedback = kit.draw(state, slate)
+        kit.expect(
+            np.array_equal(feedback, kit.draw(state, slate)),
+            f"respond(...).draw must be the same again from the same draws: {advice}",
+        )
         first, second = (
             _outcomes(kit, state, slate, feedback, np.arange(kit.users)) for _ in range(2)
         )
@@ -215,10 +149,22 @@ def _check_determinism(kit: Kit) -> None:
             )
 
 
+def _check_luck(kit: Kit) -> None:
+    """Whatever tells users apart is drawn."""
+    drawn = [leaves(kit.sample(kit.users, seed)) for seed in range(SEEDS)]
+    for name, array in drawn[0].items():
+        fixed = all(np.array_equal(array, other[name]) for other in drawn[1:])
+        kit.expect(
+            not fixed or (array == array[:1]).all(),
+            f"sample: {name} must be drawn from the generator that is given: it differs between "
+            f"users, but {SEEDS} seeds give the same",
+        )
+
+
 def _check_purity(kit: Kit) -> None:
     """No method changes what it is given."""
     for state, slate in kit.situations(kit.users):
-        feedback, elapsed = kit.draw(state, slate), np.full(kit.users, 0.5, np.float32)
+        feedback, elapsed = kit.draw(state, slate), kit.elapsed(kit.users, 0.5)
         steps: dict[str, tuple[Any, ...]] = {
             "respond": (state, slate),
             "react": (state, slate, feedback),
@@ -253,7 +199,7 @@ def _check_draw_counts(kit: Kit) -> None:
     for state, _ in kit.situations(kit.users):
         for days in ELAPSED_DAYS:
             stream = kit.stream(kit.users)
-            kit.call("drift", state, np.full(kit.users, days, np.float32), stream)
+            kit.call("drift", state, kit.elapsed(kit.users, days), stream)
             calls.append(stream.calls)
     for other in calls:
         kit.expect(
@@ -263,17 +209,41 @@ def _check_draw_counts(kit: Kit) -> None:
         )
 
 
+def _check_time(kit: Kit) -> None:
+    """What drifts goes by elapsed time, where that is not the same at every request."""
+    situations = list(kit.situations(kit.users))
+    if not any(_gaps_vary(kit, state) for state, _ in situations):
+        return
+    for state, _ in situations:
+        drifted = kit.call("drift", state, kit.elapsed(kit.users, 0.0), kit.stream(kit.users))
+        for name, before in leaves(state).items():
+            after = leaves(drifted)[name]
+            kit.expect(
+                np.allclose(after, before, rtol=1e-5, atol=1e-6),
+                f"drift: {name} must stay as it is over 0 days, {before.ravel()[:3]}, got "
+                f"{after.ravel()[:3]}: go by elapsed, as exp(-elapsed / days) does, and do in "
+                "react what each request does",
+            )
+
+
+def _gaps_vary(kit: Kit, state: Any) -> bool:
+    """Whether chance says when some user comes back."""
+    gap = kit.call("return_after", state)
+    days = np.array([gap.draw(np.full(kit.users, chance, np.float32)) for chance in (0.5, 0.9)])
+    back = np.isfinite(days).all(0) & (kit.call("leave", state) > 0)
+    return bool((back & (days[0] != days[1])).any())
+
+
 def _check_long_run(kit: Kit) -> None:
-    low, high = kit.model.feedback_range
     state = kit.sample(kit.users)
     for number, days in enumerate(ELAPSED_DAYS * LONG_RUN):
         slate = kit.slates(kit.users, kit.slate, number)
         state = kit.step(state, slate, days, number)
         origin = f"drift over {days:g} days"
         kit.check_state(state, kit.users, origin)
-        mean = kit.call("respond", state, slate).mean
-        kit.check_array(f"respond(...).mean after {origin}", mean, slate.items.shape, low, high)
-        _check_visits(kit, state, kit.users)
+        mean = kit.respond(state, slate).mean
+        check_mean(kit, mean, slate.items.shape, f" after {origin}")
+        check_visits(kit, state, kit.users)
 
 
 def _check_click_probability(kit: Kit) -> None:
@@ -287,24 +257,49 @@ def _check_click_probability(kit: Kit) -> None:
                 shown = kit.catalogue.show(
                     np.full((users, 1), item), np.zeros((users, 1), np.uint8)
                 )
-                mean = np.asarray(kit.call("respond", state, shown).mean)[:, 0]
+                mean = np.asarray(kit.respond(state, shown).mean)[:, 0]
                 kit.expect(
                     _close(claimed[:, item], mean),
                     f"click_probability must be the mean of respond to item {item} shown alone, "
                     f"{mean[:3]}, got {claimed[:3, item]}",
                 )
+    state, size = kit.sample(kit.users), len(kit.catalogue)
+    values = kit.call("item_values", state, kit.catalogue)
+    kit.check_array("item_values", values, (kit.users, size), -LARGEST, LARGEST)
+
+
+def check_torch(kit: Kit) -> None:
+    """What the model gives on numpy arrays, it gives on torch tensors."""
+    from driftrec.envs.conformance_torch import NoNumpy
+
+    on_torch, everyone = copy(kit), np.arange(kit.users)
+    on_torch.xp, on_torch.guard = library("torch"), NoNumpy
+    for state, slate in kit.situations(kit.users):
+        feedback = kit.draw(state, slate)
+        expected = _outcomes(kit, state, slate, feedback, everyone)
+        state, slate = to_library(state, on_torch.xp), to_library(slate, on_torch.xp)
+        feedback = to_library(feedback, on_torch.xp)
+        for name, array in _outcomes(on_torch, state, slate, feedback, everyone).items():
+            kit.expect(
+                _close(array, expected[name]),
+                f"{name} must give on torch what it gives on numpy, {expected[name].ravel()[:4]}, "
+                f"got {array.ravel()[:4]}",
+            )
 
 
 CHECKS: tuple[Callable[[Kit], None], ...] = (
-    _check_parameters,
-    _check_states,
-    _check_answers,
+    check_parameters,
+    check_signatures,
+    check_states,
+    check_answers,
     _check_likelihood,
     _check_draws,
     _check_purity,
     _check_determinism,
+    _check_luck,
     _check_rows,
     _check_draw_counts,
+    _check_time,
     _check_long_run,
     _check_click_probability,
 )

@@ -10,7 +10,7 @@ from driftrec.envs.population import Population
 from driftrec.envs.user_model import UserModel
 
 ENTRY_POINTS = "driftrec.user_models"
-"""Entry-point group in which other packages name their `UserModel` classes."""
+"""Entry-point group in which other packages name a `UserModel`, or what makes a population."""
 
 _populations: dict[str, Callable[[], Population]] = {}
 _user_models: dict[str, Callable[[], UserModel]] = {}
@@ -41,11 +41,11 @@ def population_names() -> list[str]:
 
 
 def make_population(name: str) -> Population:
-    """The population registered as `name`, or one of a user model registered or plugged in so.
+    """The population registered or plugged in as `name`, or that of a user model of that name.
 
     Raises:
         ValueError: if nothing or more than one thing is known by that name, or a plug-in is no
-            user model.
+            user model and no population.
     """
     plugins = list(entry_points(group=ENTRY_POINTS, name=name))
     if len(plugins) + (name in _populations) + (name in _user_models) > 1:
@@ -59,7 +59,8 @@ def make_population(name: str) -> Population:
     if name in _user_models:
         return population_of(_user_models[name](), name)
     if plugins:
-        return population_of(_plugged_in(plugins[0]), name)
+        found = _plugged_in(plugins[0])
+        return found if isinstance(found, Population) else population_of(found, name)
     raise ValueError(f"population must be one of {', '.join(population_names())}; got {name!r}")
 
 
@@ -69,8 +70,9 @@ def _plugged_in(point: EntryPoint) -> Any:
         return point.load()()
     except Exception as error:
         raise ValueError(
-            f"the plug-in {point.name!r} must name a UserModel that needs no arguments, and "
-            f"{point.value!r} raised {type(error).__name__}: {error}"
+            f"the plug-in {point.name!r} must name a UserModel that needs no arguments, or a "
+            f"function that makes a Population, and {point.value!r} raised "
+            f"{type(error).__name__}: {error}"
         ) from error
 
 

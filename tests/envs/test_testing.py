@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from driftrec.envs import (
     DriftingUser,
@@ -16,6 +17,7 @@ from driftrec.envs import (
     UserModelError,
     synthetic_catalogue,
 )
+from driftrec.envs.arrays import namespace, sigmoid
 from driftrec.envs.testing import check_user_model
 
 CATALOGUE = synthetic_catalogue(30, np.random.default_rng(1))
@@ -125,6 +127,11 @@ def telling(context: Callable[[Any], Any]) -> UserModel:
     return dataclass(frozen=True, eq=False)(type("Broken", (Plain,), methods))()
 
 
+def signed(**attributes: Any) -> UserModel:
+    """`Plain` with attributes replaced as they are."""
+    return dataclass(frozen=True, eq=False)(type("Broken", (Plain,), attributes))()
+
+
 def both_columns(array: np.ndarray) -> np.ndarray:
     return np.stack([array, np.zeros_like(array)], axis=1)
 
@@ -146,6 +153,16 @@ class OtherState:
     level: Any
 
 
+@dataclass(kw_only=True)
+class Keyword:
+    level: Any
+
+
+class Loose:
+    def __init__(self, level: Any) -> None:
+        self.level = level
+
+
 SHARED = np.zeros(10_000, np.float32)
 LUCK = np.random.default_rng(0)
 
@@ -156,7 +173,7 @@ DEFECTS: dict[str, tuple[UserModel, str]] = {
     ),
     "objects": (
         sampled(level=lambda users: np.array([None] * users, object)),
-        "sample: level must be an array of floats, integers or booleans, got an array of object",
+        "sample: level must hold floats, integers or booleans, got an array of object",
     ),
     "a list": (sampled(level=lambda users: [0.0] * users), "sample: level .* got list"),
     "no user axis": (
@@ -175,7 +192,9 @@ DEFECTS: dict[str, tuple[UserModel, str]] = {
         sampled(level=lambda users: np.broadcast_to(np.float32(0), users)),
         "sample: level must be writeable",
     ),
-    "a missing array": (sampled(wave=lambda _: None), "sample: wave .* got NoneType"),
+    "a missing array": (
+        sampled(wave=lambda _: None), r"sample: wave .* got None \(is a return missing\?\)"
+    ),
     "two fields in one array": (
         broken(sample=lambda right, *_: both(right().level)),
         "sample: level and wave must not share memory: copy one of them",
@@ -186,8 +205,8 @@ DEFECTS: dict[str, tuple[UserModel, str]] = {
     ),
     "no empty batch": (
         broken(sample=lambda right, users, _: (1 / min(users, 1), right())[1]),
-        "Broken.sample must take a batch of any size, 0 included; given 0 users, a Generator it "
-        "raised ZeroDivisionError",
+        "Broken.sample must answer for any number of users, 0 included, .*; given 0 users, a "
+        "Generator it raised ZeroDivisionError",
     ),
     "global randomness": (
         sampled(level=lambda users: LUCK.standard_normal(users)),
@@ -272,7 +291,7 @@ DEFECTS: dict[str, tuple[UserModel, str]] = {
     ),
     "leave is one number": (
         broken(leave=lambda right, _: 0.1),
-        "leave must be a numpy array of numbers when given numpy, got float",
+        "leave must be an array of numpy when given numpy, got float",
     ),
     "leave by slot": (
         broken(leave=lambda right, _: right()[:, None]),
@@ -295,8 +314,7 @@ DEFECTS: dict[str, tuple[UserModel, str]] = {
     "noise for all at once": (
         broken(drift=lambda right, state, elapsed, rng: replace(
             right(), wave=state.wave + rng.normal(1))),
-        r"drift: draws must have the user as first axis, \(7, ...\), got a call of "
-        r"rng.normal\(1,\)",
+        r"drift: draws must have the user as first axis, rng.normal\(7, ...\), got rng.normal\(1\)",
     ),
     "noise of its own": (
         broken(drift=lambda right, state, *_: replace(
@@ -351,7 +369,130 @@ DEFECTS: dict[str, tuple[UserModel, str]] = {
     ),
     "an exception": (
         broken(react=lambda right, state, *_: state.missing),
-        "Broken.react must take a batch of any size.*AttributeError.*missing",
+        r"Broken.react must answer for any number of users.* given a PlainState of 7 users, a "
+        r"slate \(7, 3\) of 30 items with 10 features, an array \(7, 3\) it raised AttributeError.*"
+        "missing",
+    ),
+    "axes that do not fit": (
+        broken(drift=lambda right, state, elapsed, rng: (elapsed * np.zeros((7, 2)), right())[1]),
+        r"drift must answer .* given a PlainState of 7 users, an array \(7,\), a DriftStream it "
+        "raised ValueError: operands could not be broadcast",
+    ),
+    "tensors for probabilities": (
+        broken(respond=lambda right, state, slate: IndependentClicks(
+            torch.full(slate.items.shape, 0.5))),
+        r"respond\(...\).mean must be an array of numpy when given numpy, got Tensor",
+    ),
+    "no dataclass": (
+        broken(sample=lambda right, *_: Loose(right().level)),
+        "sample must give a dataclass of arrays, got Loose: decorate the class of the state",
+    ),
+    "fields by keyword": (
+        broken(sample=lambda right, *_: Keyword(level=right().level)),
+        "sample must give a dataclass that can be made from all its fields in their order.*kw_only",
+    ),
+    "a tensor": (
+        sampled(level=lambda users: torch.zeros(users)),
+        "sample: level must be an array of numpy when given numpy, got Tensor",
+    ),
+    "users of its own generator": (
+        sampled(level=lambda users: np.random.default_rng(0).standard_normal(users)),
+        "sample: level must be drawn from the generator that is given: it differs between users, "
+        "but 5 seeds give the same",
+    ),
+    "users by number": (
+        sampled(level=lambda users: np.arange(users) % 2),
+        "sample: level must be drawn from the generator",
+    ),
+    "react rounds": (
+        broken(react=lambda right, state, *_: replace(state, level=state.level.astype(int))),
+        "react: level must stay an array of floats, as sample gives it, got integers",
+    ),
+    "react returns nothing": (
+        broken(react=lambda right, *_: None),
+        r"react must give a dataclass of arrays, got None \(is a return missing\?\)",
+    ),
+    "leave returns nothing": (
+        broken(leave=lambda right, *_: None),
+        r"leave must be an array of numpy when given numpy, got None \(is a return missing\?\)",
+    ),
+    "respond returns nothing": (
+        broken(respond=lambda right, *_: None),
+        r"respond must give a distribution of feedback, got None \(is a return missing\?\) without "
+        "mean, draw, log_likelihood",
+    ),
+    "probabilities instead of a distribution": (
+        broken(respond=lambda right, *_: right().mean),
+        "respond must give a distribution of feedback, got an array of float32 without draw, "
+        r"log_likelihood: click probabilities go into IndependentClicks\(...\)",
+    ),
+    "logits for probabilities": (
+        broken(respond=lambda right, state, slate: IndependentClicks(
+            state.level[:, None] + slate.quality)),
+        r"respond\(...\).mean must lie in \[0, 1\], got .*: a sigmoid keeps a probability in its",
+    ),
+    "draws of numpy's generator": (
+        answering(draw=lambda sound, rng: rng.random(sound.mean.shape) < sound.mean),
+        r"respond\(...\).draw must answer .* given a Stream it raised AttributeError.*'random'",
+    ),
+    "draws of doubles": (
+        answering(draw=lambda sound, rng: sound.draw(rng).astype(float)),
+        r"respond\(...\).draw\(...\) must be float32, as observations are, got float64: cast it",
+    ),
+    "draws of its own generator": (
+        answering(draw=lambda sound, rng: np.float32(LUCK.random(sound.mean.shape) < sound.mean)),
+        r"respond\(...\).draw must be the same again from the same draws: draw from the generator",
+    ),
+    "an item table of its own": (
+        broken(respond=lambda right, state, slate: (np.zeros(29)[slate.items], right())[1]),
+        r"respond must answer .* all items of the catalogue; given .* slate \(7, 1\) of 30 items "
+        "with 10 features it raised IndexError: index 29 is out of bounds",
+    ),
+    "features of another catalogue": (
+        broken(respond=lambda right, state, slate: (slate.features @ np.zeros(8), right())[1]),
+        "respond must answer .* of 30 items with 10 features it raised ValueError: matmul",
+    ),
+    "drift by the request": (
+        broken(drift=lambda right, state, elapsed, rng: replace(
+            state, wave=0.9 * state.wave + np.float32(0.1) * rng.normal(len(elapsed)))),
+        r"drift: wave must stay as it is over 0 days, .*: go by elapsed, as exp\(-elapsed / days\)",
+    ),
+    "numpy's way to draw": (
+        broken(drift=lambda right, state, elapsed, rng: (rng.normal(size=len(elapsed)), right())),
+        r"drift: draws must have the user as first axis, rng.normal\(7, ...\), got "
+        r"rng.normal\(size=7\): give the axes one by one",
+    ),
+    "numpy's order of arguments": (
+        broken(drift=lambda right, state, elapsed, rng: (rng.normal(0, 0.5, 7), right())),
+        r"drift: draws .* got rng.normal\(0, 0.5, 7\): .* and scale what comes",
+    ),
+    "a shape in one piece": (
+        broken(drift=lambda right, state, elapsed, rng: (rng.normal((7, 2)), right())),
+        r"drift: draws .* got rng.normal\(\(7, 2\)\): give the axes one by one",
+    ),
+    "numpy's other draws": (
+        broken(drift=lambda right, state, elapsed, rng: (rng.integers(3, size=7), right())),
+        "drift: its rng draws by normal, uniform, logistic alone, got rng.integers",
+    ),
+    "a context not announced": (
+        broken(context=lambda right, state: both_columns(state.level)),
+        r"context gives 2 numbers a user, but context_size is 0, so that agents would see",
+    ),
+    "item values of some items": (
+        broken(item_values=lambda right, *_: right()[:, 1:]),
+        r"item_values must have shape \(7, 30\), got \(7, 29\)",
+    ),
+    "a method without its rng": (
+        signed(drift=lambda self, state, elapsed: state),
+        r"drift must take \(state, elapsed, rng\), got \(state, elapsed\)",
+    ),
+    "a method that wants more": (
+        signed(leave=lambda self, state, slate: state.level),
+        r"leave must take \(state\), got \(state, slate\)",
+    ),
+    "a parameter in a method's place": (
+        signed(leave=0.1),
+        "leave must be a method, got float: call the parameter something else",
     ),
 }  # fmt: skip
 
@@ -390,11 +531,11 @@ def test_a_defect_is_found_and_named(model: UserModel, message: str) -> None:
 
 
 def test_parameters_that_are_not_frozen_are_refused() -> None:
-    class Loose(Plain):
+    class Undecorated(Plain):
         pass
 
     with pytest.raises(UserModelError, match=r"decorate the class with @dataclass\(frozen=True"):
-        check_user_model(Loose(), CATALOGUE)
+        check_user_model(Undecorated(), CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -441,8 +582,78 @@ def test_a_context_of_the_size_announced_is_sound() -> None:
 
 
 def test_what_is_no_user_model_is_refused() -> None:
-    with pytest.raises(UserModelError, match="must inherit from UserModel, got object"):
+    with pytest.raises(UserModelError, match=r"^a user model must inherit from UserModel, got obj"):
         check_user_model(object(), CATALOGUE)  # type: ignore[arg-type]
+    with pytest.raises(UserModelError, match=r"got the class Plain: make one of it, Plain\(\)"):
+        check_user_model(Plain, CATALOGUE)  # type: ignore[arg-type]
+
+
+def test_drift_by_the_request_is_sound_where_time_never_varies() -> None:
+    """Where users never come back after a drawn gap, all requests are equally far apart."""
+
+    def steps(right: Any, state: Any, elapsed: Any, rng: Any) -> Any:
+        return replace(state, wave=0.9 * state.wave)
+
+    check_user_model(broken(drift=steps, leave=lambda right, _: 0 * right()), CATALOGUE)
+
+
+def test_a_logistic_drift_is_sound() -> None:
+    def jumps(right: Any, state: Any, elapsed: Any, rng: Any) -> Any:
+        return replace(state, wave=state.wave + np.sqrt(elapsed) * rng.logistic(len(elapsed)))
+
+    check_user_model(broken(drift=jumps), CATALOGUE)
+
+
+def still(sample: Any = None, **respond: Callable[..., Any]) -> UserModel:
+    """Users who never change."""
+    stays = {"react": lambda right, state, *_: state, "drift": lambda right, state, *_: state}
+    sampled = {"sample": sample} if sample else {}
+    return broken(leave=lambda right, state: 0 * state.level, **stays, **sampled, **respond)
+
+
+def test_the_same_answers_on_torch_are_sound() -> None:
+    check_user_model(DriftingUser(), CATALOGUE, torch=True)
+
+
+def test_what_is_bound_to_numpy_is_named_on_torch() -> None:
+    message = r"respond must answer .* as torch tensors it raised TypeError: numpy's functions take"
+    with pytest.raises(UserModelError, match=message):
+        check_user_model(Plain(), CATALOGUE, torch=True)
+
+
+def test_a_numpy_array_among_tensors_is_named() -> None:
+    model = still(respond=lambda right, state, slate: IndependentClicks(
+        sigmoid(state.level[:, None] + slate.quality)))  # fmt: skip
+    check_user_model(model, CATALOGUE, torch=True)
+    leave = {"leave": lambda self, state: np.zeros(len(state.level), np.float32)}
+    kind = dataclass(frozen=True, eq=False)(type("Broken", (type(model),), leave))
+    with pytest.raises(UserModelError, match="leave must be an array of torch when given torch"):
+        check_user_model(kind(), CATALOGUE, torch=True)
+
+
+def test_doubles_do_not_go_with_floats_on_torch() -> None:
+    def doubles(right: Any, *_: Any) -> Any:
+        return replace(right(), level=right().level.astype(float))
+
+    def respond(right: Any, state: Any, slate: Any) -> Any:
+        xp = namespace(state.level)
+        ones = xp.ones_like(slate.features[:, :, :1])
+        return IndependentClicks(sigmoid((ones @ state.level[:, None, None])[..., 0]))
+
+    check_user_model(still(respond=respond), CATALOGUE, torch=True)
+    check_user_model(still(doubles, respond=respond), CATALOGUE)
+    with pytest.raises(UserModelError, match=r"as torch tensors it raised RuntimeError: .*Double"):
+        check_user_model(still(doubles, respond=respond), CATALOGUE, torch=True)
+
+
+def test_another_answer_on_torch_is_named() -> None:
+    def respond(right: Any, state: Any, slate: Any) -> Any:
+        shift = 0 if isinstance(state.level, np.ndarray) else 1
+        return IndependentClicks(sigmoid(state.level[:, None] + slate.quality + shift))
+
+    message = r"respond\(...\).mean must give on torch what it gives on numpy"
+    with pytest.raises(UserModelError, match=message):
+        check_user_model(still(respond=respond), CATALOGUE, torch=True)
 
 
 @pytest.mark.parametrize("options", [{"users": 1}, {"slate": 0}, {"slate": 31}])
