@@ -16,6 +16,7 @@ from driftrec.agents.recorder import Recorder
 from driftrec.envs import Population, RecommendationVectorEnv, resolve_population
 from driftrec.envs.actions import checked_slates
 from driftrec.envs.arrays import Array
+from driftrec.envs.candidates import check_offered
 from driftrec.envs.observation import Observation
 from driftrec.envs.rewards import Reward
 
@@ -121,6 +122,7 @@ def _run(job: _Job, progress: Progress | None = None) -> Evaluation:
         split=job.split,
         reward=job.reward,
         autoreset_mode=AutoresetMode.DISABLED,
+        by_number=True,
     )
     simulation = env.simulation
     recorder = Recorder(simulation, job.regret, job.population.repeats)
@@ -156,6 +158,8 @@ def _act(
         items = checked_slates(
             answer[0], simulation.users, simulation.slate, len(simulation.catalogue)
         )
+        if simulation.offered is not None:
+            check_offered(items, simulation.offered)
     except (TypeError, ValueError) as error:
         raise PolicyError(f"policy {name!r} chose no valid slate: {error}") from error
     return items, _checked_state(answer[1], name, "act")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from driftrec.agents.memory import Memory, new_memory, top_unseen
 from driftrec.envs import RecommendationVectorEnv, Simulation, Stream
 from driftrec.envs.arrays import Array, take, to_numpy
+from driftrec.envs.candidates import Candidates
 from driftrec.envs.observation import Observation
 
 WINDOW = 5
@@ -49,15 +50,17 @@ CAPS = {
 """Caps and windows for slates of one item, and of more."""
 
 
-def default_rules(slate: int, quality: Array) -> tuple[Rule, ...]:
+def default_rules(slate: int, quality: Array, mixed: bool = True) -> tuple[Rule, ...]:
     """Greedy slates, more and less mixed, and where items differ in quality, more and less of it.
 
     Args:
         slate: items in a request.
         quality: of the items, `(items,)`.
+        mixed: whether slates are made from the whole catalogue, so that they can be mixed.
     """
     tilts = (0.0,) if np.ptp(quality) == 0 else (0.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0)
-    return tuple(Rule(tilt, *cap) for tilt in tilts for cap in CAPS[min(slate, 2)])
+    caps = CAPS[min(slate, 2)] if mixed else ((0, 0),)
+    return tuple(Rule(tilt, *cap) for tilt in tilts for cap in caps)
 
 
 @dataclass(slots=True)
@@ -86,6 +89,9 @@ class PlanningOracle:
     that to come. In the model a session that ends goes on at once, and what follows counts by the
     chance that the user is not lost. What is reached is no upper bound.
 
+    Where slates are made from candidates, those of later requests are imagined, and rules have no
+    cap.
+
     Args:
         simulation: the users that it acts on, row by row (privileged), in numpy.
         horizon: requests to look ahead.
@@ -93,10 +99,12 @@ class PlanningOracle:
         sure: standard errors by which a plan must be better than the best rule.
         rules: those to choose among; `default_rules` if left out.
         repeats: whether items may be shown again.
+        quality: of the items, by which rules tilt, `(items,)`; the catalogue's if left out.
         seed: of the luck in its head, which is not that of the users.
 
     Raises:
-        ValueError: if there is nothing to choose among or to look ahead to.
+        ValueError: if there is nothing to choose among or to look ahead to, or a rule has a cap
+            where slates are made from candidates.
     """
 
     def __init__(
@@ -108,16 +116,23 @@ class PlanningOracle:
         sure: float = 2.0,
         rules: Sequence[Rule] | None = None,
         repeats: bool = False,
+        quality: Array | None = None,
         seed: int = 0,
     ) -> None:
         catalogue = simulation.catalogue
-        quality = to_numpy(catalogue.quality)
-        chosen = default_rules(simulation.slate, quality) if rules is None else tuple(rules)
+        quality = to_numpy(catalogue.quality) if quality is None else quality
+        chosen = (
+            default_rules(simulation.slate, quality, not simulation.candidates)
+            if rules is None
+            else tuple(rules)
+        )
         if horizon < 1 or rollouts < 1 or not chosen:
             raise ValueError(
                 "horizon, rollouts and the number of rules must be at least 1, "
                 f"got {horizon}, {rollouts} and {len(chosen)}"
             )
+        if simulation.candidates and any(rule.cap for rule in chosen):
+            raise ValueError("rules must have a cap of 0 where slates are made from candidates")
         self._simulation = simulation
         self._horizon, self._rollouts, self._sure = horizon, rollouts, sure
         self._repeats = repeats
@@ -131,6 +146,7 @@ class PlanningOracle:
             np.flatnonzero(self._topic == one) for one in range(self._topic.max() + 1)
         ]
         self._stream = Stream(np.random.SeedSequence([0x504C414E, seed]))
+        self._rng = np.random.default_rng([0x504C414E, seed])
 
     def start(self, users: int) -> PlanState:
         """Nothing shown yet, and no rule better than another."""
@@ -179,11 +195,16 @@ class PlanningOracle:
         left = simulation.max_requests - to_numpy(simulation.trials.request)[rows]
         worth, alive = np.zeros(len(rows)), np.ones(len(rows))
         luck = _SharedLuck(self._stream, users, plans, rollouts)
+        offers = self._offers(users, plans)
         slates: list[Array] = []
         for ahead in range(min(self._horizon, int(left.max()))):
             rule = np.repeat((then if ahead else first).ravel(), rollouts)
             banned = np.zeros_like(shown) if self._repeats else shown
-            items = self._slates(hidden, banned, clicks, rule)
+            items = (
+                self._slates(hidden, banned, clicks, rule)
+                if simulation.offered is None
+                else self._chosen(hidden, next(offers), rule)
+            )
             slates = slates or [items]
             hidden, feedback, reward, kept = self._try(hidden, items, shown, luck)
             clicks = self._remember(clicks, items, feedback)
@@ -194,6 +215,28 @@ class PlanningOracle:
             slates[0].reshape(users, plans, rollouts, -1)[:, :, 0],
             worth.reshape(users, plans, rollouts),
         )
+
+    def _offers(self, users: int, plans: int) -> Iterator[Array]:
+        """Candidates of each request ahead: those of now, then others, the same for all plans."""
+        simulation, rollouts = self._simulation, self._rollouts
+        if simulation.offered is None:
+            return
+        yield np.repeat(to_numpy(simulation.offered), plans * rollouts, axis=0)
+        imagined = Candidates(
+            self._rng, users * rollouts, len(simulation.catalogue), simulation.candidates
+        )
+        while True:
+            drawn = imagined.draw().reshape(users, 1, rollouts, -1)
+            yield np.repeat(drawn, plans, axis=1).reshape(users * plans * rollouts, -1)
+
+    def _chosen(self, hidden: Any, offered: Array, rule: Array) -> Array:
+        """The best candidates, whose click probabilities are those of one large slate."""
+        none = np.zeros(offered.shape, np.uint8)
+        slate = self._simulation.catalogue.show(offered, none)
+        chance = self._simulation.model.respond(hidden, slate).mean
+        scores = chance * self._tilt[rule[:, None], offered]
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : self._simulation.slate]
+        return np.take_along_axis(offered, best, axis=1)
 
     def _slates(self, hidden: Any, banned: Array, clicks: Array, rule: Array) -> Array:
         model, catalogue = self._simulation.model, self._simulation.catalogue
@@ -232,8 +275,13 @@ class PlanningOracle:
 
 
 def planning_oracle(env: RecommendationVectorEnv, **options: Any) -> PlanningOracle:
-    """A `PlanningOracle` for an environment: a `PolicyFactory`, with options bound by `partial`."""
-    return PlanningOracle(env.simulation, repeats=env.population.repeats, **options)
+    """A `PlanningOracle` for an environment: a `PolicyFactory`, with options bound by `partial`.
+
+    Rules tilt by the model's `hidden_quality`, `(items,)`, where it has one.
+    """
+    simulation = env.simulation
+    options = {"quality": getattr(simulation.model, "hidden_quality", None)} | options
+    return PlanningOracle(simulation, repeats=env.population.repeats, **options)
 
 
 class _SharedLuck:

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 from driftrec.agents.policy import PolicyFactory, renew
 from driftrec.envs import Population, RecommendationVectorEnv, resolve_population
 from driftrec.envs.arrays import to_numpy
+from driftrec.envs.simulation import among
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def worth(
 
     Worth is counted item by item as shown alone and for the first time, which is exact for the
     bandits and decision processes of `driftrec.envs`: an arm may be pulled again. Regret is to the
-    best item of the moment; in a decision process that is no bound on what can be earned.
+    best item of the moment that is offered; in a decision process that is no bound on what can be
+    earned.
 
     Args:
         make_policy: makes the policy for an environment.
@@ -66,6 +68,7 @@ def worth(
         users,
         split=split,
         autoreset_mode=AutoresetMode.DISABLED,
+        by_number=True,
     )
     observation, _ = env.reset(seed=seed)
     policy, trials = make_policy(env), env.simulation.trials
@@ -77,7 +80,7 @@ def worth(
         items, active = np.asarray(items, np.int64), ~trials.over
         value = to_numpy(env.simulation.click_probability()).astype(np.float64)
         shown.append(np.take_along_axis(value, items, 1).sum(1) * active)
-        best.append(_best(value, items.shape[1]) * active)
+        best.append(_best(among(env.simulation, value), items.shape[1]) * active)
         observation, *_ = env.step(items)
         trials = env.simulation.trials
     return Worth(np.stack(shown, axis=1), np.stack(best, axis=1))

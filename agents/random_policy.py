@@ -27,7 +27,8 @@ class RandomState:
 class RandomPolicy:
     """Shows items that were not shown yet, uniformly at random; anew when all were.
 
-    Each user gets a random order of the catalogue at the start of the trial.
+    Each user gets a random order of the catalogue at the start of the trial; where not all items
+    are offered, any of those that are may be shown.
 
     Args:
         catalogue: what can be shown.
@@ -47,6 +48,9 @@ class RandomPolicy:
 
     def act(self, observation: Observation, state: RandomState) -> tuple[Array, RandomState]:
         """The next items of the order, `(users, slate)`, and the new state."""
+        if "offered" in observation:
+            mixed = self._rng.permuted(observation["offered"], axis=1)
+            return mixed[:, : len(self._slate)], state
         places = (state.place[:, None] + self._slate) % self._items
         items = np.take_along_axis(state.order, places, axis=1).astype(np.int64)
         return items, RandomState(state.order, state.place + len(self._slate))

@@ -6,7 +6,7 @@ import numpy as np
 
 from driftrec.agents.evaluation import Evaluation
 from driftrec.envs.arrays import Array
-from driftrec.envs.simulation import Simulation
+from driftrec.envs.simulation import Simulation, among
 
 
 class Recorder:
@@ -94,6 +94,7 @@ class Recorder:
         chance = simulation.click_probability()
         if not self._repeats:
             chance = np.where(simulation.shown, -np.inf, chance)
+        chance = among(simulation, chance)
         if simulation.slate == 1:
             return chance.argmax(1)[:, None]
         return np.argsort(-chance, axis=1, kind="stable")[:, : simulation.slate]

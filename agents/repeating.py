@@ -1,4 +1,4 @@
-"""Policies where an item may be shown again."""
+"""Policies where an item may be shown again, and where not all are offered."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from driftrec.envs.observation import Observation
 class Repeating:
     """A policy that shows unseen items, in a world where an item may be shown again.
 
+    Where not all items are offered, those that are not count as shown, so that others come first.
+
     Attributes:
         policy: its state must have a `memory`, as those of `driftrec.agents` have, or be one.
     """
@@ -27,8 +29,12 @@ class Repeating:
         return self.policy.start(users)
 
     def act(self, observation: Observation, state: Any) -> tuple[Array, Any]:
-        """What the policy would show had it shown nothing yet."""
+        """What the policy would show had it shown nothing yet of what is offered."""
         memory = getattr(state, "memory", state)
-        memory = replace(memory, shown=np.zeros_like(memory.shown))
+        shown = np.zeros_like(memory.shown)
+        if "offered" in observation:
+            shown[:] = 1
+            np.put_along_axis(shown, observation["offered"], 0, axis=1)
+        memory = replace(memory, shown=shown)
         state = replace(state, memory=memory) if hasattr(state, "memory") else memory
         return self.policy.act(observation, state)

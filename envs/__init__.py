@@ -22,6 +22,7 @@ from driftrec.envs.feedback import (
     MultinomialClick,
     WorthOfClicks,
 )
+from driftrec.envs.foreign import ForeignUsers, foreign_population
 from driftrec.envs.gaussian_bandit import GaussianBandit, gaussian_population
 from driftrec.envs.kuairand import kuairand_population
 from driftrec.envs.linear_bandit import LinearBandit, linear_population
@@ -44,10 +45,13 @@ from driftrec.envs.published.rebounding import rebounding_population
 from driftrec.envs.published.recgym import recgym_population
 from driftrec.envs.published.reclab import reclab_population
 from driftrec.envs.published.recogym import recogym_population
+from driftrec.envs.published.recsim import recsim_population
 from driftrec.envs.published.recsim_ng import recsim_ng_population
 from driftrec.envs.published.sardine import sardine_population
 from driftrec.envs.random import RandomStreams, Stream
+from driftrec.envs.recsim_ng import story_population
 from driftrec.envs.rewards import REWARDS
+from driftrec.envs.scores import reference_scores
 from driftrec.envs.simulation import Simulation, Trials, UserModelError
 from driftrec.envs.slate import slate_population
 from driftrec.envs.storage import StorageError, load_population, save_population
@@ -85,6 +89,12 @@ gymnasium.register(
     entry_point="driftrec.envs.navigation:Navigation2DEnv",
     vector_entry_point="driftrec.envs.navigation:Navigation2DVectorEnv",
 )
+gymnasium.register(
+    id="DriftRec/RecSimNG-v0",
+    entry_point="driftrec.envs.recsim_ng:RecSimNGEnv",
+    vector_entry_point="driftrec.envs.recsim_ng:RecSimNGVectorEnv",
+)
+register_population("RecSimNG", story_population)
 register_population("Feed", feed_population)
 register_population("Retention", retention_population)
 register_population("KuaiRand", kuairand_population)
@@ -116,6 +126,7 @@ __all__ = [
     "DriftingUser",
     "DriftingUserState",
     "FeedbackDistribution",
+    "ForeignUsers",
     "GaussianBandit",
     "GaussianFeedback",
     "IndependentClicks",
@@ -141,6 +152,7 @@ __all__ = [
     "bernoulli_population",
     "default_personas",
     "feed_population",
+    "foreign_population",
     "gaussian_population",
     "kuairand_population",
     "kuaisim_population",
@@ -157,6 +169,8 @@ __all__ = [
     "reclab_population",
     "recogym_population",
     "recsim_ng_population",
+    "recsim_population",
+    "reference_scores",
     "register_population",
     "register_user_model",
     "resolve_population",
@@ -164,6 +178,7 @@ __all__ = [
     "sardine_population",
     "save_population",
     "slate_population",
+    "story_population",
     "synthetic_catalogue",
     "tabular_population",
 ]

@@ -114,8 +114,12 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
             raise RuntimeError("call reset before render: there is no trial yet")
         return draw_text(self._record) if self.render_mode == "ansi" else draw_trial(self._record)
 
+    def close(self) -> None:
+        """Release what the simulation holds."""
+        self._batch.close()
+
     def action_masks(self) -> np.ndarray:
-        """True where an item was not shown in this trial yet, `(items,)`."""
+        """True where an item was not shown in this trial yet, `(items,)`; of candidates, all."""
         return np.asarray(self._batch.action_masks()[0])
 
     def privileged(self) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Protocol
 
 from driftrec.envs.arrays import Array, as_float32, namespace, sigmoid
@@ -90,11 +91,10 @@ class MultinomialClick:
     def mean(self) -> Array:
         """Click probability of each slot, `(users, slate)`."""
         xp = namespace(self.logits)
-        top = xp.maximum(
-            xp.max(self.logits, axis=-1, keepdims=True), xp.zeros_like(self.logits[:, :1])
-        )
+        nothing = xp.zeros_like(self.logits[:, :1])
+        top = xp.maximum(_over_slots(xp.maximum, self.logits), nothing)
         weights = xp.exp(self.logits - top)
-        return weights / (xp.sum(weights, axis=-1, keepdims=True) + xp.exp(-top))
+        return weights / (_over_slots(xp.add, weights) + xp.exp(-top))
 
     def draw(self, rng: Stream) -> Array:
         """Clicks as 0. or 1., at most one a row, `(users, slate)`."""
@@ -165,6 +165,44 @@ class GaussianFeedback:
         xp = namespace(self.mean)
         squares = ((feedback - self.mean) / self.sd) ** 2
         return xp.sum(-0.5 * (squares + math.log(2 * math.pi * self.sd**2)), axis=-1)
+
+
+@dataclass(frozen=True)
+class LogNormalFeedback:
+    """The logarithm of each slot's feedback is normal, independently.
+
+    Attributes:
+        log_mean: mean of the logarithm, `(users, slate)`.
+        sd: standard deviation of the logarithm of all of it, positive.
+    """
+
+    log_mean: Array
+    sd: float = 1.0
+
+    @cached_property
+    def mean(self) -> Array:
+        """exp(log_mean + sd² / 2), `(users, slate)`."""
+        return namespace(self.log_mean).exp(self.log_mean + self.sd**2 / 2)
+
+    def draw(self, rng: Stream) -> Array:
+        """Positive numbers, `(users, slate)`."""
+        drawn = self.log_mean + self.sd * rng.normal(*self.log_mean.shape)
+        return namespace(drawn).exp(drawn)
+
+    def log_likelihood(self, feedback: Array) -> Array:
+        """Sum of the slots' log-densities, `(users,)`; minus infinity where feedback is not > 0."""
+        xp = namespace(self.log_mean)
+        logarithm = _log(feedback)
+        possible = feedback > 0
+        finite = xp.where(possible, logarithm, xp.zeros_like(logarithm))
+        squares = ((finite - self.log_mean) / self.sd) ** 2
+        density = -0.5 * (squares + math.log(2 * math.pi * self.sd**2)) - finite
+        return xp.sum(xp.where(possible, density, xp.full_like(density, -float("inf"))), axis=-1)
+
+
+def _over_slots(function: Callable[[Array, Array], Array], array: Array) -> Array:
+    """A function of all slots, `(users, 1)`: slot by slot, as libraries are slow on short rows."""
+    return reduce(function, [array[:, slot : slot + 1] for slot in range(array.shape[1])])
 
 
 def _of_clicks(probability: Array, feedback: Array) -> Array:

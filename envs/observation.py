@@ -31,12 +31,15 @@ NUMBERS = ("new_user", "new_session", "log_elapsed", "position")
 """What is one number a user."""
 
 KEYS = ("slate", "feedback", *NUMBERS)
-"""What every observation holds; `context` comes after where the user model has one."""
+"""What every observation holds; `context` and what is offered come after where there are any."""
+
+_OFFER = ("candidates", "offered")
+"""What is offered, by features and by number."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def observation_space(simulation: Simulation) -> spaces.Dict:
+def observation_space(simulation: Simulation, by_number: bool = False) -> spaces.Dict:
     """The space of one user's observation.
 
     ==============  ===========================  ==========================================
@@ -49,11 +52,15 @@ def observation_space(simulation: Simulation) -> spaces.Dict:
     `log_elapsed`   `(1,)`                       log(1 + seconds since the last request)
     `position`      `(1,)`                       requests so far in this session
     `context`       `(context_size,)`            public facts of the user's situation now
+    `candidates`    `(candidates, d + topics     features, topics, quality of those offered for
+                    + 1)`                        the next slate
+    `offered`       `(candidates,)`              or their numbers in the catalogue, `by_number`
     ==============  ===========================  ==========================================
 
     What was shown last is all zeros in the first observation of a trial. In the last observation
     of a user who is lost the session is over: `position` is 0 and no time has passed. There is a
-    `context` only where the user model's `context_size` is positive. Feedback without bounds is
+    `context` only where the user model's `context_size` is positive, and `candidates` (or else
+    `offered`) only where a slate is not chosen from the whole catalogue. Feedback without bounds is
     bounded by the largest float32.
     """
     table = to_numpy(simulation.catalogue.table)
@@ -76,12 +83,18 @@ def observation_space(simulation: Simulation) -> spaces.Dict:
     }
     if simulation.model.context_size:
         boxes["context"] = box(-_LARGEST, _LARGEST, simulation.model.context_size)
+    if count := simulation.candidates:
+        boxes[_OFFER[by_number]] = (
+            spaces.Box(0, len(simulation.catalogue) - 1, (count,), np.int64)
+            if by_number
+            else spaces.Box(np.tile(lowest, (count, 1)), np.tile(highest, (count, 1)))
+        )
     return spaces.Dict(boxes)
 
 
-def observe(simulation: Simulation) -> Observation:
+def observe(simulation: Simulation, by_number: bool = False) -> Observation:
     """The observations of a batch of users, before their next request, in arrays of their own."""
-    observation = _history(simulation)
+    observation = _history(simulation, by_number)
     for key in NUMBERS:
         observation[key] = observation[key][:, None]
     if simulation.anyone_new:
@@ -94,15 +107,16 @@ def observe_alone(simulation: Simulation) -> Observation:
     if simulation.anyone_new:
         return {key: values[0] for key, values in observe(simulation).items()}
     # A number of each of one user is a row already.
-    observation = _history(simulation)
+    observation = _history(simulation, False)
     observation["slate"] = observation["slate"][0]
     observation["feedback"] = observation["feedback"][0]
-    if "context" in observation:
-        observation["context"] = observation["context"][0]
+    for key in ("context", "candidates"):
+        if key in observation:
+            observation[key] = observation[key][0]
     return observation
 
 
-def _history(simulation: Simulation) -> Observation:
+def _history(simulation: Simulation, by_number: bool) -> Observation:
     """The observations as if all users had been shown something; numbers are `(users,)`."""
     xp, trials, table = simulation.xp, simulation.trials, simulation.catalogue.table
     day, one = _DAY_AND_ONE if xp is np else (86400.0, 1.0)
@@ -117,6 +131,11 @@ def _history(simulation: Simulation) -> Observation:
     }
     if simulation.model.context_size:
         observation["context"] = _context(simulation, simulation.state, simulation.users)
+    if (offered := simulation.offered) is not None:
+        if by_number:
+            observation["offered"] = duplicate(offered)
+        else:
+            observation["candidates"] = table.take(offered, axis=0) if xp is np else table[offered]
     return observation
 
 
@@ -165,7 +184,8 @@ def separate(observation: Observation, rows: Array) -> list[Observation]:
             *columns, strict=True
         )
     ]
-    if "context" in observation:
-        for alone, context in zip(apart, rows_of(observation["context"], rows), strict=True):
-            alone["context"] = context
+    for key in ("context", *_OFFER):
+        if key in observation:
+            for alone, values in zip(apart, rows_of(observation[key], rows), strict=True):
+                alone[key] = values
     return apart

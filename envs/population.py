@@ -49,6 +49,8 @@ class Population:
         max_days: days after which a trial is truncated.
         repeats: whether an item may well be shown to a user again in a trial. Where it may not,
             policies leave out what they have shown, as long as there is anything else.
+        candidates: items that are drawn for each request, from which its slate is chosen; 0 where
+            that is the whole catalogue.
         card: where the parameters come from, in Markdown.
     """
 
@@ -60,6 +62,7 @@ class Population:
     max_requests: int = 120
     max_days: float = float("inf")
     repeats: bool = False
+    candidates: int = 0
     card: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +71,13 @@ class Population:
         smallest = min(len(self.split(name).catalogue) for name in SPLITS)
         if not 1 <= self.slate <= smallest:
             raise ValueError(f"slate must lie in [1, {smallest}] (the catalogue), got {self.slate}")
+        if self.candidates and not self.slate <= self.candidates <= smallest:
+            raise ValueError(
+                f"candidates must be 0, or lie in [{self.slate}, {smallest}] (slate to catalogue), "
+                f"got {self.candidates}"
+            )
+        if self.candidates and not self.repeats:
+            raise ValueError("where candidates are drawn for each request, repeats must be True")
         if self.max_requests < 1 or not self.max_days > 0:
             raise ValueError(
                 "max_requests and max_days must be positive, "

@@ -24,13 +24,25 @@ def _returns(simulation: Simulation) -> Array:
     return as_float32(simulation.trials.returned)
 
 
+def _environment(simulation: Simulation) -> Array:
+    earned = getattr(simulation, "earned", None)
+    if earned is None:
+        raise ValueError(
+            "reward 'environment' is what a foreign environment pays; "
+            f"{type(simulation.model).__name__} pays nothing: choose another"
+        )
+    return earned
+
+
 REWARDS: dict[str, Callable[[Simulation], Array]] = {
     "clicks": _clicks,
     "retention": _retention,
     "returns": _returns,
+    "environment": _environment,
 }
 """`clicks`: feedback summed over the slate. `retention`: -1 when the user leaves for good.
-`returns`: 1 when a session ends and the user comes back."""
+`returns`: 1 when a session ends and the user comes back.
+`environment`: what a foreign environment pays (`driftrec.envs.foreign_population`)."""
 
 
 def reward_function(reward: Reward) -> Callable[[Simulation], Array]:

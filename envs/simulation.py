@@ -16,9 +16,11 @@ from driftrec.envs.arrays import (
     take,
     to_library,
 )
+from driftrec.envs.candidates import Candidates
 from driftrec.envs.feedback import IndependentClicks, LogisticClicks, MultinomialClick
 from driftrec.envs.population import Split
 from driftrec.envs.random import RandomStreams
+from driftrec.envs.user_model import UserModel
 
 AHEAD = 512
 """Most users that are drawn before they are called for."""
@@ -74,6 +76,7 @@ class Simulation:
         slate: items shown in a request.
         max_requests: requests after which a trial is truncated.
         max_days: days after which a trial is truncated.
+        candidates: items drawn for each request; 0 offers the whole catalogue.
         array_library: "numpy" or "torch".
         device: where torch's arrays live.
 
@@ -85,6 +88,8 @@ class Simulation:
         over: whether each user's trial has ended, `(users,)`.
         anyone_over: whether one of them has.
         anyone_new: whether a user has had no request yet.
+        offered: candidates of each user's next request, int64 `(users, candidates)`; None where
+            the whole catalogue is offered.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class Simulation:
         slate: int = 1,
         max_requests: int = 120,
         max_days: float = float("inf"),
+        candidates: int = 0,
         array_library: str = "numpy",
         device: Any = None,
     ) -> None:
@@ -109,6 +115,8 @@ class Simulation:
         self.slate = slate
         self.max_requests = max_requests
         self.max_days = max_days
+        self.candidates = candidates
+        self.offered: Array | None = None
         self.state: Any = None
         self.trials: Trials
         self.streams: RandomStreams
@@ -117,6 +125,8 @@ class Simulation:
         self._pause = self.xp.full(
             users, self.model.seconds_per_request / 86400, dtype=self.xp.float32, device=device
         )
+        self._stays = type(self.model).leave is UserModel.leave
+        self._nobody = self.xp.zeros(users, dtype=self.xp.bool, device=device)
         # Numpy takes twice as long to add a Python number as to add an array of no axes.
         self._never = self.xp.asarray(float("inf"), dtype=self.xp.float32, device=device)
         self._one = self.xp.asarray(1, dtype=self.xp.int32, device=device)
@@ -135,6 +145,12 @@ class Simulation:
         )
         self._checked = False
         self.over, self.anyone_over, self.anyone_new = self.trials.over, False, True
+        if self.candidates:
+            self._offers = Candidates(
+                self.streams.catalogue, self.users, len(self.catalogue), self.candidates,
+                self.xp, self.device,
+            )  # fmt: skip
+            self.offered = self._offers.draw()
 
     def reset_rows(self, mask: Array) -> None:
         """Replace the users of the masked rows, `(users,)` booleans, by new ones."""
@@ -149,6 +165,9 @@ class Simulation:
         self.over = self.over & ~mask
         self.anyone_over = bool(self.xp.count_nonzero(self.over))
         self.anyone_new = True
+
+    def close(self) -> None:
+        """Release what is held outside of this process: nothing."""
 
     @property
     def shown(self) -> Array:
@@ -193,6 +212,8 @@ class Simulation:
         self.over = trials.over
         self.anyone_over = bool(self.xp.count_nonzero(self.over))
         self.anyone_new = False
+        if self.candidates:
+            self.offered = self._offers.draw()
 
     def _next_trials(
         self, items: Array, feedback: Array, left: Array, gone: Array, elapsed: Array
@@ -214,6 +235,9 @@ class Simulation:
 
     def _visits(self, state: Any) -> tuple[Array, Array, Array]:
         """Who ends the session now, who of them for good, and the days until the next request."""
+        if self._stays:
+            self._checked = True
+            return self._nobody, self._nobody, self._pause
         xp = self.xp
         chance = self.streams.visits.uniform(self.users, 2)
         left = chance[:, 0] < self._leave(state)
@@ -307,3 +331,13 @@ class Simulation:
     @property
     def _name(self) -> str:
         return type(self.model).__name__
+
+
+def among(simulation: Simulation, scores: Array) -> Array:
+    """Scores of items, `(users, items)`, minus infinity for those that are not offered now."""
+    if simulation.offered is None:
+        return scores
+    rows = simulation.xp.arange(simulation.users, device=simulation.device)[:, None]
+    allowed = simulation.xp.full_like(scores, -float("inf"))
+    allowed[rows, simulation.offered] = scores[rows, simulation.offered]
+    return allowed

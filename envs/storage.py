@@ -57,6 +57,7 @@ def save_population(population: Population, path: str | Path) -> tuple[Path, Pat
         "max_requests": population.max_requests,
         "max_days": population.max_days,
         "repeats": population.repeats,
+        "candidates": population.candidates,
         "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         "splits": splits,
         "card": population.card.splitlines(),
@@ -93,6 +94,7 @@ def load_population(path: str | Path) -> Population:
             max_requests=content["max_requests"],
             max_days=float("inf") if days is None else days,
             repeats=content.get("repeats", False),
+            candidates=content.get("candidates", 0),
             card="\n".join(content["card"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

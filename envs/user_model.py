@@ -73,12 +73,15 @@ class UserModel(ABC):
         verified: whether the model's answers are known to be finite, so that the engine need not
             look at each of them.
         context_size: how many numbers of a user's situation are public, 0 for none.
+        observed_only: whether users are known by what they do alone, as those of a foreign
+            environment are: learners then go by feedback instead of what is expected of them.
     """
 
     seconds_per_request: ClassVar[float] = 30.0
     feedback_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     verified: ClassVar[bool] = False
     context_size: ClassVar[int] = 0
+    observed_only: ClassVar[bool] = False
 
     @abstractmethod
     def sample(self, users: int, rng: np.random.Generator) -> Any:

@@ -11,6 +11,9 @@ from gymnasium.vector.utils import batch_space
 
 from driftrec.envs.actions import action_space, checked_slates
 from driftrec.envs.arrays import Array, duplicate, rows_where, to_numpy
+from driftrec.envs.candidates import check_offered
+from driftrec.envs.foreign.simulation import ForeignSimulation
+from driftrec.envs.foreign.users import ForeignUsers
 from driftrec.envs.observation import (
     Observation,
     begin_trials,
@@ -40,6 +43,9 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         reward: name of the reward, or weights of several.
         autoreset_mode: `SAME_STEP` or `DISABLED`.
         parameters: changes to the user model's parameters.
+        by_number: where a slate is chosen among candidates, actions are their numbers in the
+            catalogue, and observations hold these; else an action is places among the candidates,
+            and observations hold their features.
         array_library: "numpy", or "torch" for tensors.
         device: where torch's tensors live.
 
@@ -56,6 +62,7 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         reward: Reward = "clicks",
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         parameters: Mapping[str, Any] | None = None,
+        by_number: bool = False,
         array_library: str = "numpy",
         device: Any = None,
     ) -> None:
@@ -67,21 +74,26 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         self.metadata = {"autoreset_mode": mode}
         self.population = resolve_population(population, parameters)
         self.num_envs = num_envs
-        self.simulation = Simulation(
-            self.population.split(split),
+        part = self.population.split(split)
+        engine = ForeignSimulation if isinstance(part.model, ForeignUsers) else Simulation
+        self.simulation: Simulation = engine(
+            part,
             num_envs,
             slate=self.population.slate,
             max_requests=self.population.max_requests,
             max_days=self.population.max_days,
+            candidates=self.population.candidates,
             array_library=array_library,
             device=device,
         )
+        self._rows = self.simulation.xp.arange(num_envs, device=device)[:, None]
         self._mode = mode
+        self._by_number = by_number
         self.reward = reward_function(reward)
-        self.single_observation_space = observation_space(self.simulation)
-        self.single_action_space = action_space(
-            len(self.simulation.catalogue), self.population.slate
-        )
+        self.single_observation_space = observation_space(self.simulation, by_number)
+        everything = len(self.simulation.catalogue)
+        self._choices = everything if by_number else self.population.candidates or everything
+        self.single_action_space = action_space(self._choices, self.population.slate)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
@@ -110,7 +122,7 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         else:
             super().reset(seed=seed)
             self.simulation.reset(int(self.np_random.integers(2**62)) if seed is None else seed)
-        return observe(self.simulation), {}
+        return observe(self.simulation, self._by_number), {}
 
     def _reset_some(self, mask: Array) -> None:
         if self.simulation.state is None:
@@ -127,7 +139,8 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         """Show a slate to each user.
 
         Args:
-            actions: item numbers, `(users, slate)`, or `(users,)` where the slate is one item.
+            actions: item numbers, or places among the candidates where there are any and not
+                `by_number`, `(users, slate)`, or `(users,)` where the slate is one item.
 
         Returns:
             Observations, rewards, terminations (churn), truncations (limits), all with the user
@@ -143,7 +156,7 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         reward = self.reward(simulation)
         if was_over is not None:
             reward = xp.where(was_over, xp.zeros_like(reward), reward)
-        observation = observe(simulation)
+        observation = observe(simulation, self._by_number)
         terminated = duplicate(simulation.trials.churned)
         truncated = duplicate(simulation.trials.truncated)
         info: dict[str, Any] = {}
@@ -164,14 +177,20 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         simulation = self.simulation
         if simulation.state is None:
             raise ValueError("call reset before step: there are no users yet")
-        return checked_slates(
+        chosen = checked_slates(
             actions,
             simulation.users,
             simulation.slate,
-            len(simulation.catalogue),
+            self._choices,
             simulation.xp,
             simulation.device,
         )
+        if simulation.offered is None:
+            return chosen
+        if not self._by_number:
+            return simulation.offered[self._rows, chosen]
+        check_offered(chosen, simulation.offered)
+        return chosen
 
     def _final(self, observation: Observation, over: Array, rows: Array) -> dict[str, Any]:
         """Last observations of trials that are over, in Gymnasium's layout."""
@@ -181,8 +200,14 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
         return {"final_obs": final, "_final_obs": over, "final_info": {}, "_final_info": over}
 
     def action_masks(self) -> Array:
-        """True where an item was not shown to the user yet, `(users, items)`."""
+        """True where an item was not shown to the user yet, `(users, items)`.
+
+        Of candidates, whom a user may have met, all can be shown: `(users, candidates)`.
+        """
+        if (offered := self.simulation.offered) is not None and not self._by_number:
+            return offered >= 0
         return self.simulation.shown == 0
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Nothing to release."""
+        """Release what the simulation holds: foreign environments, and their processes."""
+        self.simulation.close()

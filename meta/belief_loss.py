@@ -1,4 +1,8 @@
-"""Losses of beliefs about users, on the true expected feedback that training alone knows."""
+"""Losses of beliefs about users, on the true expected feedback that training alone knows.
+
+Where nobody knows it (`UserModel.observed_only`), on the feedback that came: the same losses then
+are of its likelihood, predicted one request ahead.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from driftrec.meta.learned_filter import per_item
 from driftrec.meta.network import BeliefNetwork, TrialNetwork
 from driftrec.meta.rollout import Trials
 from driftrec.meta.track import NetworkShape
@@ -39,7 +44,7 @@ def mean_loss(
         trials: whole trials.
         users: which users of them, integers.
     """
-    believed = network.means(known, table[trials.probe_items])
+    believed = _means(network, known, _probed(table, trials, users))
     expected = trials.probe_values[:, users]
     if network.shape.clicks:
         errors = nn.functional.binary_cross_entropy_with_logits(
@@ -57,13 +62,11 @@ def likelihood_loss(
 
     Args: as for `mean_loss`.
     """
-    features = table[trials.probe_items]
-    means = network.means(known, features)
-    items = network.trunk.with_one(features)[:, None]
+    features = _probed(table, trials, users)
+    means = _means(network, known, features)
+    items = network.trunk.with_one(features if trials.observed else features[:, None])
     variances = network.belief.variances(known, items, trials.probe_variance[:, users])
-    errors = gaussian_surprise(
-        labels(trials.probe_values[:, users], network.shape), means, variances
-    )
+    errors = surprise(network, trials.probe_values[:, users], means, variances, trials.observed)
     return (trials.weights(users) * errors.mean(-1)).sum()
 
 
@@ -78,15 +81,16 @@ def filter_loss(network: TrialNetwork, table: Tensor, trials: Trials, users: Ten
     feedback, elapsed = trials.feedback[:, users], trials.log_elapsed[:, users]
     slates, alive = table[trials.slates[:, users]], trials.alive[:, users].float()
     contexts = trunk.contexts(trials.inputs[:, users])
-    truth = labels(trials.probe_expected[:, users], network.shape)
+    truth, probed = trials.probe_expected[:, users], _probed(table, trials, users)
     surprises = []
     for request in range(len(slates)):
-        items = trunk.with_one(table[trials.probe_items[request]])
+        items = trunk.with_one(probed[request])
         now, spread = learned.in_context(mean, covariance, contexts[request])
         half = now.shape[-1] // 2
-        means = (now[:, :half] + now[:, half:]) @ items.T
+        means = per_item(now[:, :half] + now[:, half:], items)
         variances = learned.variance(spread, items)
-        surprises.append(gaussian_surprise(truth[request], means, variances).mean(-1))
+        errors = surprise(network, truth[request], means, variances, trials.observed)
+        surprises.append(errors.mean(-1))
         mean, covariance = trunk.filtered(
             mean, covariance, slates[request], feedback[request], elapsed[request], alive[request],
             contexts[request],
@@ -105,6 +109,44 @@ def filter_lessons(
     for _ in range(16 if iteration < FIRST_LESSONS else 1):
         users = torch.randperm(trials.alive.shape[1], generator=rng)[:count]
         yield users.to(trials.alive.device)
+
+
+def surprise(
+    network: TrialNetwork, truth: Tensor, means: Tensor, variances: Tensor, observed: bool
+) -> Tensor:
+    """Minus the log-likelihood of labels under a Gaussian belief, in nats.
+
+    Of a click by the mean chance of one, with the logistic function in place of a probit (MacKay
+    1992, equation 10); of other feedback with the filter's noise beside the belief's variance.
+
+    Args:
+        network: what a belief is of, and the noise of its filter.
+        truth: expected feedback, or feedback, `(..., items)`.
+        means: of the belief about logits, or means.
+        variances: likewise.
+        observed: whether `truth` is feedback.
+    """
+    if not observed:
+        return gaussian_surprise(labels(truth, network.shape), means, variances)
+    if network.shape.clicks:
+        logits = means * (1 + math.pi / 8 * variances).rsqrt()
+        return nn.functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    if network.trunk.filter is not None:
+        variances = variances + (2 * network.trunk.filter.log_noise).exp()
+    return gaussian_surprise(truth, means, variances)
+
+
+def _probed(table: Tensor, trials: Trials, users: Tensor) -> Tensor:
+    """Features of what has labels, `(T, probes, width)`, or `(T, users, slate, width)`."""
+    items = trials.probe_items
+    return table[items[:, users] if trials.observed else items]
+
+
+def _means(network: BeliefNetwork, known: Tensor, features: Tensor) -> Tensor:
+    """Believed logits of items, the same for all users or each user's own, `(T, users, n)`."""
+    if features.ndim == 3:
+        return network.means(known, features)
+    return network.means(known[..., None, :], features)[..., 0, :]
 
 
 def labels(expected: Tensor, shape: NetworkShape) -> Tensor:

@@ -94,7 +94,9 @@ def calibration(
     """
     if population.slate != 1:
         raise ValueError(f"calibration is of one item a request, got a slate of {population.slate}")
-    env = RecommendationVectorEnv(population, users, split=split, autoreset_mode="Disabled")
+    env = RecommendationVectorEnv(
+        population, users, split=split, autoreset_mode="Disabled", by_number=True
+    )
     observation, _ = env.reset(seed=seed)
     policy = policy.on(env.simulation.catalogue)
     state, trials = policy.start(users), env.simulation.trials

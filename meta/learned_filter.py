@@ -18,8 +18,10 @@ PRIOR_SD = 0.25
 NOISE_SD = 1.0
 """Of feedback that is not clicks, at the start."""
 
-
 LEAST_VARIANCE = 1e-8
+
+LARGEST = 2048
+"""Numbers in a belief's mean: its covariance takes 16 MB a user then."""
 
 
 class LearnedFilter(nn.Module):
@@ -45,6 +47,9 @@ class LearnedFilter(nn.Module):
 
     Attributes:
         size: D = 2 (width + 1) (contexts + 1), numbers in a belief's mean.
+
+    Raises:
+        ValueError: if they are more than `LARGEST`.
     """
 
     def __init__(
@@ -54,6 +59,12 @@ class LearnedFilter(nn.Module):
         self.places = contexts + 1
         parts = (width + 1) * self.places
         self.size = 2 * parts
+        if self.size > LARGEST:
+            raise ValueError(
+                f"a filter of items of {width} numbers in contexts of {contexts} believes in "
+                f"{self.size} weights, more than {LARGEST}: set filter=False, or describe items or "
+                "contexts by fewer numbers"
+            )
         self.clicks = clicks
         rates = [math.log(SLOW)] * parts + [math.log(FAST)] * parts
         self.log_rate = nn.Parameter(torch.tensor(rates))
@@ -134,13 +145,21 @@ class LearnedFilter(nn.Module):
     def variance(self, covariance: Tensor, items: Tensor) -> Tensor:
         """Variance of the logit of items, given with a 1: `(..., items)` of `(items, width + 1)`.
 
-        The covariance is that in the context, see `in_context`.
+        Items may be other ones for each user, `(users, items, width + 1)`. The covariance is that
+        in the context, see `in_context`.
         """
         half = covariance.shape[-1] // 2
         slow, fast = covariance[..., :half, :], covariance[..., half:, :]
         whole = slow[..., :half] + slow[..., half:] + fast[..., :half] + fast[..., half:]
-        products = (items[:, :, None] * items[:, None, :]).flatten(1)
-        return (whole.flatten(-2) @ products.T).clamp(min=LEAST_VARIANCE)
+        products = (items[..., :, None] * items[..., None, :]).flatten(-2)
+        return per_item(whole.flatten(-2), products).clamp(min=LEAST_VARIANCE)
+
+
+def per_item(weights: Tensor, items: Tensor) -> Tensor:
+    """Products of each user's weights with items, the same for all users or each user's own."""
+    if items.ndim == 2:
+        return weights @ items.T
+    return (items @ weights[..., None])[..., 0]
 
 
 def _with_one(context: Tensor | None) -> Tensor:

@@ -95,6 +95,8 @@ class LearnerConfig:
     """Divergence an update that the adaptive schedule aims at."""
     reward: Reward = "clicks"
     """Name of the reward, or weights of several."""
+    validate_by: str = "request"
+    """What tells the best weights: reward a request, or a trial where its length is at stake."""
     unseen_only: bool = True
     """Never show an item twice to a user, while there are others, unless it may well be shown again
     (`Population.repeats`)."""
@@ -124,6 +126,8 @@ class LearnerConfig:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.users % self.workers:
             raise ValueError(f"users ({self.users}) must divide among {self.workers} workers")
+        if self.validate_by not in ("request", "trial"):
+            raise ValueError(f"validate_by must be request or trial, got {self.validate_by!r}")
         if self.arrays not in get_args(Arrays):
             raise ValueError(f"arrays must be one of {get_args(Arrays)}, got {self.arrays!r}")
         if self.arrays == "numpy" and self.device != "cpu":

@@ -24,17 +24,36 @@ def sample_slate(logits: Tensor, slate: int, generator: torch.Generator | None =
 
     Returns:
         Item numbers in the order drawn, `(users, slate)`.
+
+    Raises:
+        FloatingPointError: if a logit is NaN or infinity, or too few items may be shown.
     """
     weights = (logits - logits.amax(1, keepdim=True)).exp_()
-    drawn = []
+    drawn: list[Tensor] = []
     for _ in range(slate):
         upper = weights.cumsum(1)
+        if not (upper[:, -1] > _LEAST).all():
+            weights = _weights_left(logits, drawn)
+            upper = weights.cumsum(1)
         # The factor keeps rounding from reaching past the last item that has a weight.
         uniform = torch.rand(len(logits), 1, generator=generator, device=logits.device) * (1 - 1e-6)
         item = torch.searchsorted(upper, uniform * upper[:, -1:], right=True)
         weights.scatter_(1, item, 0.0)
         drawn.append(item)
     return torch.cat(drawn, 1)
+
+
+def _weights_left(logits: Tensor, drawn: list[Tensor]) -> Tensor:
+    """Weights of the items left, anew: beside those that were drawn they were too small to tell."""
+    left = logits.scatter(1, torch.cat(drawn, 1), -torch.inf) if drawn else logits
+    weights = (left - left.amax(1, keepdim=True)).exp()
+    if not torch.isfinite(weights).all():
+        raise FloatingPointError(
+            "logits of items must be finite, or minus infinity for those that must not be shown, "
+            "with enough items left for a slate: lower the learning rate (or that of inner steps), "
+            "or bring feedback and context to a size of about one"
+        )
+    return weights
 
 
 def best_slate(logits: Tensor, slate: int) -> Tensor:

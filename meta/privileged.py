@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from driftrec.envs import Catalogue, RecommendationVectorEnv
+from driftrec.envs.foreign.simulation import ForeignSimulation
+from driftrec.meta.heads import HINTS
 from driftrec.meta.never_lost import NeverLost
 from driftrec.meta.track import Track
 from driftrec.meta.trunk import Trunk
@@ -49,8 +51,13 @@ class Privileged:
         self._slate: Any = None
 
     def look(self, trunk: Trunk, track: Track) -> dict[str, Tensor]:
-        """Labels before a request: `probe_items`, `probe_expected`, `probe_values`, `hint`."""
+        """Labels before a request: `probe_items`, `probe_expected`, `probe_values`, `hint`.
+
+        Of users who are known by what they do alone, a hint that says nothing.
+        """
         model, items = self._simulation.model, next(self._ahead)
+        if model.observed_only:
+            return {"hint": self.table.new_zeros(self._env.num_envs, HINTS)}
         self._items = items
         expected = self._on(items, model.click_probability)
         hint = self._hint(expected, self.table[items, -1], trunk.shape.clicks)
@@ -61,17 +68,44 @@ class Privileged:
 
     def filter_variance(self, trunk: Trunk, track: Track) -> dict[str, Tensor]:
         """The filter's variance of the items that were looked at."""
+        if self._simulation.model.observed_only:
+            return {}
         variance = self.table.new_zeros(len(track.request), 0)
         if trunk.filter is not None and self._probes:
             probed = trunk.with_one(self.table[self._items])
             variance = trunk.filter_variance(track, probed)
         return {"probe_variance": variance}
 
+    def observed(self, trunk: Trunk, track: Track, slates: Tensor) -> dict[str, Tensor]:
+        """Labels after a request of users who are known by what they do alone.
+
+        The items shown stand for those that are looked at, and the feedback on them for what it
+        was expected to be.
+
+        Args:
+            trunk: of the network that acted.
+            track: before the request.
+            slates: shown, `(users, slate)`.
+        """
+        if not self._simulation.model.observed_only:
+            return {}
+        items = slates if self._probes else slates[:, :0]
+        feedback = _tensor(self._simulation.trials.feedback)[:, : items.shape[1]]
+        variance = feedback[:, :0]
+        if trunk.filter is not None and self._probes:
+            variance = trunk.filter_variance(track, trunk.with_one(self.table[items]))
+        return {
+            "probe_items": items, "probe_expected": feedback, "probe_values": feedback,
+            "probe_variance": variance,
+        }  # fmt: skip
+
     def best_item(self, banned: Tensor | None, wanted: bool) -> Tensor:
         """The allowed item that is worth most, `(users,)`, or -1 where not wanted."""
         if not wanted:
             return torch.full((self._env.num_envs,), -1, device=self.table.device)
         simulation = self._simulation
+        if isinstance(simulation, ForeignSimulation):
+            return _tensor(simulation.best_items)
         expected = _tensor(simulation.model.item_values(simulation.state, simulation.catalogue))
         if banned is not None:
             expected = expected.masked_fill(banned, -torch.inf)
@@ -91,12 +125,13 @@ class Privileged:
         Args:
             reward: that chance gave.
             weights: of rewards by name, to have it in expectation: clicks given the hidden state
-                before them; losing the user, or seeing them again, given the clicks.
+                before them; losing the user, or seeing them again, given the clicks. Users who are
+                known by what they do alone have no expectation: what chance gave stands.
 
         Raises:
             ValueError: if it is wanted in expectation and the users are not `NeverLost`.
         """
-        if weights is None:
+        if weights is None or self._simulation.model.observed_only:
             given = _tensor(reward).float()
             return given, torch.ones_like(given)
         model = self._simulation.model

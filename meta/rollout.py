@@ -24,6 +24,7 @@ class Trials:
     """A batch of whole trials; the first two axes are request and user.
 
     Attributes:
+        items: size of the catalogue.
         inputs: what the network read, one more than there are requests, `(T + 1, users, inputs)`.
         slates: items shown, `(T, users, slate)`.
         shown_at: request at which each item was first shown, T or more for never,
@@ -37,17 +38,22 @@ class Trials:
         churned: whether the user was lost, `(users,)`.
         feedback: on each slate, `(T, users, slate)`.
         log_elapsed: log(1 + seconds) from each request to the next, `(T, users)`.
-        probe_items: items whose true expected feedback was noted, `(T, probes)`.
+        probe_items: items whose true expected feedback was noted, `(T, probes)`; of users who are
+            known by what they do alone the items shown, `(T, users, slate)`, and feedback on them
+            in the place of what is true.
         probe_expected: that, before the request, `(T, users, probes)`.
         probe_values: what they were worth, see `UserModel.item_values`, likewise.
         probe_variance: the filter's variance of them, `(T, users, probes)`, or `(T, users, 0)`.
         best_item: the allowed item that was worth most, `(T, users)`; -1 if not noted.
+        offered: items among which the slate was chosen, `(T, users, candidates)`; or None where
+            that was the whole catalogue.
         hint: for the critic, `(T + 1, users, 3)`: how much likelier than by their quality alone
             the user clicks on random items, in logits, the highest expected feedback on one of
             them (both 0 without probes), and the chance of losing the user now, in percent, at
             most 5.
     """
 
+    items: int
     inputs: Tensor
     slates: Tensor
     shown_at: Tensor | None
@@ -64,9 +70,17 @@ class Trials:
     probe_variance: Tensor
     best_item: Tensor
     hint: Tensor
+    offered: Tensor | None = None
+
+    @property
+    def observed(self) -> bool:
+        """Whether labels are feedback on what was shown, for want of what was expected."""
+        return self.probe_items.ndim == 3
 
     def banned(self, users: Tensor) -> Tensor | None:
         """Items that could not be shown at each request, `(T, users, items)`; None for no ban."""
+        if self.offered is not None:
+            return not_offered(self.offered[:, users], self.items)
         if self.shown_at is None:
             return None
         requests, slate = len(self.slates), self.slates.shape[2]
@@ -80,6 +94,12 @@ class Trials:
         """Weight of each request of some users in a mean over those that took place."""
         alive = self.alive[:, users].float()
         return alive / alive.sum().clamp(min=1)
+
+
+def not_offered(offered: Tensor, items: int) -> Tensor:
+    """True for all other items than some numbers `(..., candidates)`, `(..., items)`."""
+    banned = torch.ones(*offered.shape[:-1], items, dtype=torch.bool, device=offered.device)
+    return banned.scatter_(-1, offered, False)
 
 
 @dataclass(frozen=True)
@@ -115,7 +135,7 @@ def collect(
     device.
 
     Args:
-        env: a vector environment with autoreset `DISABLED`.
+        env: a vector environment with autoreset `DISABLED`, `by_number` where there are candidates.
         network: reads the trials.
         choose: draws slates.
         seed: reproduces users and luck; `choose` has its own.
@@ -138,6 +158,9 @@ def collect(
         record |= privileged.filter_variance(network.trunk, track)
         allowed = unseen_only and (request + 1) * simulation.slate <= items
         ban = shown_at < request if allowed else None
+        if simulation.offered is not None:
+            record["offered"] = torch.as_tensor(simulation.offered)
+            ban = not_offered(record["offered"], items)
         chosen, log_probability = choose(known, track, ban)
         record |= {"inputs": inputs, "slates": chosen, "log_probability": log_probability}
         record["best_item"] = privileged.best_item(ban, notes.best_item)
@@ -146,6 +169,7 @@ def collect(
         observation, reward, terminated, truncated, _ = env.step(action)
         reward, survival = privileged.after(reward, notes.expected_rewards)
         record |= {"rewards": reward * alive, "survival": survival, "alive": alive}
+        record |= privileged.observed(network.trunk, track, chosen)
         record["feedback"] = torch.as_tensor(simulation.trials.feedback)
         record["log_elapsed"] = torch.as_tensor(observation["log_elapsed"])[:, 0]
         records.append(record)
@@ -159,6 +183,7 @@ def collect(
         inputs=torch.cat([stacked.pop("inputs"), last_inputs[None]]),
         hint=torch.cat([stacked.pop("hint"), last_hint[None]]),
         shown_at=shown_at if unseen_only else None,
+        items=items,
         churned=torch.as_tensor(simulation.trials.churned).clone(),
         **stacked,
     )

@@ -123,6 +123,7 @@ class TrainingRun(ABC, Generic[C]):
             split=split,
             reward=self.config.reward,
             autoreset_mode="Disabled",
+            by_number=True,
             **options,
         )
 
@@ -173,7 +174,7 @@ class TrainingRun(ABC, Generic[C]):
         return int(np.random.SeedSequence(numbers).generate_state(1, np.uint32)[0])
 
     def _validate(self) -> float:
-        """Reward a request of the greedy policy on validation users; keeps the best weights."""
+        """Reward of the greedy policy on validation users; keeps the best weights."""
         env, policy = self.validation_env, self.policy(self.network)
         observation, _ = env.reset(seed=VALIDATION_SEED + self.worker.rank)
         state, over = policy.start(env.num_envs), np.zeros(env.num_envs, bool)
@@ -185,7 +186,8 @@ class TrainingRun(ABC, Generic[C]):
             total += float(reward.sum())
             over = np.asarray(terminated | truncated)
         sums = self.worker.average(total, float(requests))
-        score = sums[0] / sums[1]
+        trials = self.config.validate_by == "trial"
+        score = sums[0] / (env.num_envs if trials else sums[1])
         if score > self.best_score:
             self.best_score, self.best_weights = score, self._weights()
             self.looks_since_best = 0

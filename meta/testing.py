@@ -30,6 +30,7 @@ from driftrec.envs import (
 )
 from driftrec.envs.actions import checked_slates
 from driftrec.envs.arrays import Array, leaves, to_numpy
+from driftrec.envs.candidates import check_offered
 from driftrec.envs.observation import Observation
 from driftrec.meta.learner import AnyLearner, LearnedPolicy
 
@@ -61,7 +62,9 @@ def check_policy(policy: Policy, population: Population, *, users: int = 5, seed
     Raises:
         PolicyError: at the first breach.
     """
-    env = RecommendationVectorEnv(population, users, split="test", autoreset_mode="Disabled")
+    env = RecommendationVectorEnv(
+        population, users, split="test", autoreset_mode="Disabled", by_number=True
+    )
     observation, _ = env.reset(seed=seed)
     state, alone = _started(policy, users), _started(policy, 1)
     row = np.array([users // 2])
@@ -103,6 +106,8 @@ def _acted(
     simulation = env.simulation
     slate, after = policy.act(observation, state)
     items = checked_slates(slate, simulation.users, simulation.slate, len(simulation.catalogue))
+    if simulation.offered is not None:
+        check_offered(items, simulation.offered)
     for name, array in _arrays(state).items():
         if not np.array_equal(to_numpy(array), before[name], equal_nan=True):
             raise PolicyError(f"act must not change the state it is given: state.{name} changed")

@@ -17,6 +17,7 @@ from driftrec.envs.observation import Observation
 from driftrec.meta.checkpoint import load_weights, read_checkpoint, write_checkpoint
 from driftrec.meta.network import TrialNetwork
 from driftrec.meta.plackett_luce import best_slate, sample_slate
+from driftrec.meta.rollout import not_offered
 from driftrec.meta.track import NetworkShape, Track
 
 P = TypeVar("P", bound="TrialPolicy")
@@ -126,7 +127,10 @@ class TrialPolicy(ABC):
         _, known, track = self.network.know(observation, track)
         scores = self.scores(known, track)
         slate = self.network.shape.slate
-        if self.unseen_only:
+        if "offered" in observation:
+            offered = torch.as_tensor(observation["offered"], device=device)
+            scores.masked_fill_(not_offered(offered, len(self.table)), -torch.inf)
+        elif self.unseen_only:
             shown = torch.as_tensor(state.shown, device=device) > 0
             # As in training: where too few are left for a slate of new items, all can be shown.
             enough = (~shown).sum(1, keepdim=True) >= slate

@@ -92,7 +92,7 @@ and the clairvoyant the hidden state: the score is 0 for most-popular and 1 for 
   compare:          python scripts/benchmark.py --population {log} --checkpoint rl2=runs/{log}
   another learner:  python scripts/train.py --population {log} --out runs/a learner:amortised
   another log:      python scripts/demo.py --log Movies --out runs/demo-movies
-  your own users:   the guide's page "Plug in your own user model"
+  your own users:   the guide's page "Plug in your own user simulator"
 """
 
 

@@ -15,15 +15,12 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import tyro
-from common import console, run
+from common import run
 from validation import (
     bandits,
     dpt,
@@ -34,10 +31,7 @@ from validation import (
     navigation,
     users,
 )
-from validation.cells import Cell, Plan, Size, forget, record_of, run_cell, unique
-
-from driftrec.agents.workers import worker_pool
-from driftrec.envs.files import write_text
+from validation.script import Options, Script
 
 SECTIONS = {
     part.SECTION: part
@@ -48,158 +42,29 @@ SectionName = Literal[
     "bandits", "mdp", "dpt", "navigation", "gradients", "filters", "users", "efficiency"
 ]
 
-PAGE = Path(__file__).parents[1] / "docs" / "validation.md"
+SCRIPT = Script(
+    "validate_meta",
+    Path(__file__).parents[1] / "docs" / "validation.md",
+    "Validation",
+    "Learners against published tables, exact optima and each other.",
+    SECTIONS,
+)
 
 
 @dataclass(frozen=True)
-class Validate:
+class Validate(Options):
     """What to measure, and where the results go."""
 
     sections: tuple[SectionName, ...] = (
         "bandits", "mdp", "dpt", "navigation", "gradients", "filters", "users", "efficiency",
     )  # fmt: skip
     """Parts of the proof to run or to list; the page always has all."""
-    size: Size = "standard"
-    """smoke shows in seconds that all works; full trains longer than standard."""
-    seeds: int = 3
-    """Trainings of each learner."""
-    only: str = ""
-    """Run or list only cells whose name holds this text."""
-    workers: int = 2
-    """Processes, one thread each; each runs one cell at a time."""
-    list: bool = False
-    """Show the cells and which are done, and stop."""
-    write: bool = False
-    """Compose the page of the cells that are done, and stop."""
-    fresh: bool = False
-    """Measure anew what is done already, and train from the start."""
-    out: Path = Path("runs/validation")
-    """Folder of the results."""
-    page: Path | None = None
-    """Where the page goes; docs/validation.md if left out, OUT/validation.md for smoke."""
 
 
 def main() -> None:
     """Measure what is missing, or list it, or write the page."""
     options = tyro.cli(Validate, description=__doc__)
-    if options.seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {options.seeds}")
-    plan = Plan(options.size, options.seeds)
-    chosen = chosen_cells(options, plan)
-    if options.list:
-        show(chosen, options.out)
-    elif options.write:
-        path = options.page or (options.out / "validation.md" if plan.size == "smoke" else PAGE)
-        write_text(path, compose(plan, options.out, path.parent / "_static"))
-        console().print(f"written: {path}", soft_wrap=True)
-    else:
-        measure(options, chosen)
-
-
-def chosen_cells(options: Validate, plan: Plan) -> list[Cell]:
-    """The cells that the options ask for, each once.
-
-    Raises:
-        ValueError: if there are none.
-    """
-    cells = unique([cell for name in options.sections for cell in SECTIONS[name].cells(plan)])
-    chosen = [cell for cell in cells if options.only.lower() in cell.name.lower()]
-    if not chosen:
-        raise ValueError(
-            f"no cell's name holds {options.only!r}: `--list` shows the {len(cells)} names"
-        )
-    return chosen
-
-
-def show(cells: Sequence[Cell], out: Path) -> None:
-    """Print the cells, and the CPU-seconds of those that are done."""
-    screen = console()
-    for cell in cells:
-        record = record_of(cell, out)
-        state = f"done, {record['cpu_seconds']:.0f} CPU-s" if record else "to do"
-        screen.print(f"{cell.section:12}{cell.name:64}{state}", markup=False, highlight=False)
-
-
-def measure(options: Validate, cells: Sequence[Cell]) -> None:
-    """Run the cells that are not done.
-
-    Raises:
-        ValueError: at the end, if some failed, with the first reason.
-    """
-    if options.fresh:
-        for cell in cells:
-            forget(cell, options.out)
-    waiting = [cell for cell in cells if record_of(cell, options.out) is None]
-    screen, failures = console(), []
-    screen.print(f"{len(cells)} cells, {len(cells) - len(waiting)} of them done before")
-    for done, (cell, spent, error) in enumerate(_run_all(waiting, options), start=1):
-        if error is not None:
-            failures.append(f"{cell.name}: {error}")
-        state = f"{spent:.1f} CPU-s" if error is None else f"failed: {error}"
-        screen.print(
-            f"{done}/{len(waiting)} {cell.section}: {cell.name}, {state}",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
-    if failures:
-        raise ValueError(f"{len(failures)} cell(s) failed, the first: {failures[0]}")
-
-
-def _run_all(cells: Sequence[Cell], options: Validate) -> Iterator[tuple[Cell, float, str | None]]:
-    """Each cell as it ends, with its CPU-seconds, or the error that it raised."""
-    with worker_pool(options.workers) as pool:
-        if pool is None:
-            for cell in cells:
-                yield _outcome(cell, partial(run_cell, cell, options.out))
-            return
-        jobs = {pool.submit(run_cell, cell, options.out): cell for cell in cells}
-        for job in as_completed(jobs):
-            yield _outcome(jobs[job], job.result)
-
-
-def _outcome(cell: Cell, result: Callable[[], float]) -> tuple[Cell, float, str | None]:
-    # One cell that fails must not take the others with it: it is named at the end.
-    try:
-        return cell, result(), None
-    except Exception as error:
-        return cell, 0.0, f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def compose(plan: Plan, out: Path, static: Path) -> str:
-    """The page, of the cells that are done."""
-    parts = [
-        f"## {part.TITLE}\n\n{part.page(plan, out, static)}\n\n{_footer(name, plan, out)}"
-        for name, part in SECTIONS.items()
-    ]
-    return "\n\n".join(["# Validation", _header(plan, out), *parts]) + "\n"
-
-
-def _header(plan: Plan, out: Path) -> str:
-    cells = unique([cell for part in SECTIONS.values() for cell in part.cells(plan)])
-    records = [record for cell in cells if (record := record_of(cell, out)) is not None]
-    machines = sorted({record["machine"] for record in records})
-    spent = sum(record["cpu_seconds"] for record in records)
-    return f"""\
-Learners against published tables, exact optima and each other. All of this page is written by
-
-```console
-$ python scripts/validate_meta.py --size {plan.size} --seeds {plan.seeds}
-$ python scripts/validate_meta.py --size {plan.size} --seeds {plan.seeds} --write
-```
-
-{len(records)} of {len(cells)} cells were run, in {spent:,.0f} CPU-seconds; where a number is
-missing, its cell was not. Times are CPU-seconds of one thread. The settings of every training are
-in `scripts/validation`.
-Hardware: {"; ".join(machines) or "none yet"}."""
-
-
-def _footer(name: str, plan: Plan, out: Path) -> str:
-    cells = unique(SECTIONS[name].cells(plan))
-    records = [record for cell in cells if (record := record_of(cell, out)) is not None]
-    spent = sum(record["cpu_seconds"] for record in records)
-    return (
-        f"`python scripts/validate_meta.py --size {plan.size} --seeds {plan.seeds} "
-        f"--sections {name}`: {len(records)} of {len(cells)} cells, {spent:,.0f} CPU-seconds."
-    )
+    SCRIPT.run(options, options.sections)
 
 
 if __name__ == "__main__":

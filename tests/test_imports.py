@@ -25,7 +25,7 @@ cpu = time.process_time() - start
 USE_EVERY_ID = """
 cpu = None
 import gymnasium, driftrec.envs
-ids = [name for name in gymnasium.registry if name.startswith("DriftRec/")]
+ids = driftrec.envs.list()
 assert "DriftRec/Feed-v0" in ids, ids
 for name in ids:
     env = gymnasium.make(name)

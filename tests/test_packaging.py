@@ -18,13 +18,13 @@ NOT_SOURCE = (".*", "__pycache__", "*.egg-info", "build", "dist", "runs", "_buil
 USE_EVERY_ID = """
 import gymnasium
 gymnasium.make("driftrec.envs:DriftRec/Feed-v0").close()
-for name in [name for name in gymnasium.registry if name.startswith("DriftRec/")]:
+import driftrec.envs
+for name in driftrec.envs.list():
     env = gymnasium.make(name)
     observation, _ = env.reset(seed=0)
     assert env.observation_space.contains(observation), name
     observation, *_ = env.step(env.action_space.sample())
     assert env.observation_space.contains(observation), name
-import driftrec
 print(driftrec.__file__)
 """
 

@@ -17,6 +17,7 @@ from driftrec.envs.published import (
     recgym,
     reclab,
     recogym,
+    recsim,
     recsim_ng,
     sardine,
 )
@@ -48,6 +49,7 @@ SOURCES = {
     "recgym": Source("RecGym", recgym.TASKS, recgym.recgym_population),
     "reclab": Source("RecLab", reclab.TASKS, reclab.reclab_population),
     "recogym": Source("RecoGym", recogym.TASKS, recogym.recogym_population),
+    "recsim": Source("RecSim", recsim.TASKS, recsim.recsim_population),
     "recsim_ng": Source("RecSimNG", recsim_ng.TASKS, recsim_ng.recsim_ng_population),
     "sardine": Source("Sardine", sardine.TASKS, sardine.sardine_population),
 }

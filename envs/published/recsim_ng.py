@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, namespace, sigmoid
+from driftrec.envs.arrays import Array, namespace, row_dot, sigmoid
 from driftrec.envs.catalogue import Catalogue, Slate
 from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import MultinomialClick, WorthOfClicks
@@ -103,7 +103,7 @@ class InterestEvolution(UserModel):
     def respond(self, state: Interests, slate: Slate) -> WorthOfClicks:
         """At most one document is watched."""
         away = slate.features - state.interest[:, None]
-        distance = namespace(away).sum(away * away, axis=-1) ** 0.5
+        distance = row_dot(away, away) ** 0.5
         return WorthOfClicks(MultinomialClick(2 - distance), self._time(slate.quality))
 
     def click_probability(self, state: Interests, catalogue: Catalogue) -> Array:

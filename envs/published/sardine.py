@@ -33,7 +33,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, as_float32, like, namespace, row_dot, sigmoid
+from driftrec.envs.arrays import Array, as_float32, like, namespace, row_dot, rows_where, sigmoid
 from driftrec.envs.catalogue import Catalogue, Slate
 from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import IndependentClicks
@@ -54,6 +54,18 @@ DIGIT = 6
 NEVER = RECENT + 1
 """A number of clicks in the window that is never reached."""
 
+NOTHING = -1
+"""In place of the topic of an item that was not clicked."""
+
+_NUMBERS = np.arange(TOPICS, dtype=np.float32) - NOTHING
+"""Of topics, from 1, so that 0 is left for nothing."""
+
+_PLACES = DIGIT * np.arange(TOPICS)[:, None]
+"""Where the digit of each topic begins in a packed count, in bits."""
+
+_ONE_OF = np.append(1 << (DIGIT * np.arange(TOPICS)), 0)
+"""One click on each topic as a packed count, and, at the end, on nothing."""
+
 
 @dataclass
 class SardineState:
@@ -64,7 +76,7 @@ class SardineState:
         clicked: main topics of what was clicked in the requests of the window, the latest first,
             -1 for none, int8 `(users, WINDOW, slate)`.
         clicks: in each of these requests, packed by topic (see `_packed`), int64 `(users, WINDOW)`.
-        bored: requests for which each topic still bores, 0 where it does not, int64
+        bored: requests for which each topic still bores, 0 where it does not, int8
             `(users, topics)`.
     """
 
@@ -139,11 +151,12 @@ class Sardine(UserModel):
         """Users with a taste for three to five topics, after a random slate."""
         taste = rng.random((users, TOPICS)) * _liked(users, rng)
         taste /= np.linalg.norm(taste, axis=1, keepdims=True)
+        # Column by column in memory, as slates are: numpy then loops over users, not topics.
         state = SardineState(
-            taste.astype(np.float32),
-            np.full((users, WINDOW, self.slate), -1, np.int8),
-            np.zeros((users, WINDOW), np.int64),
-            np.zeros((users, TOPICS), np.int64),
+            taste.astype(np.float32, order="F"),
+            np.full((users, WINDOW, self.slate), -1, np.int8, order="F"),
+            np.zeros((users, WINDOW), np.int64, order="F"),
+            np.zeros((users, TOPICS), np.int8, order="F"),
         )
         items = rng.integers(self.items, size=(users, self.slate))
         slate = self._catalogue.show(items, np.zeros(items.shape, np.float32))
@@ -152,11 +165,14 @@ class Sardine(UserModel):
 
     def respond(self, state: SardineState, slate: Slate) -> IndependentClicks:
         """Clicks on each rank, independently."""
-        xp = namespace(state.taste)
         match = row_dot(slate.features, self._taste(state)[:, None])
-        ranks = like(state.taste, np.arange(slate.items.shape[1], dtype=np.float32))
-        seen = xp.asarray(self.persistence, dtype=xp.float32) ** ranks
+        seen = like(match, self._seen[: match.shape[1]])
         return IndependentClicks(seen * self._relevance(match))
+
+    @cached_property
+    def _seen(self) -> np.ndarray:
+        """Chance that a user looks at each rank."""
+        return np.float32(self.persistence) ** np.arange(self.items, dtype=np.float32)
 
     def click_probability(self, state: SardineState, catalogue: Catalogue) -> Array:
         """Of each item at the first rank, float64 `(users, items)`, which tells 1 from almost 1."""
@@ -169,11 +185,11 @@ class Sardine(UserModel):
         clicked, clicks, bored = state.clicked, state.clicks, state.bored
         if self.patience < NEVER:
             xp = namespace(bored)
-            topic = xp.where(feedback > 0, _main_topic(slate), -1)
+            topic = _clicked_topic(slate, feedback)
             clicked = xp.concat([self._slots(topic)[:, None], clicked[:, :-1]], axis=1)
             clicks = xp.concat([_packed(topic)[:, None], clicks[:, :-1]], axis=1)
-            count = _unpacked(_recent(clicked, clicks))
-            bored = bored - xp.astype(bored > 0, xp.int64)
+            count = _recent(clicked, clicks)
+            bored = bored - xp.astype(bored > 0, bored.dtype)
             bored = xp.where((count >= self.patience) & (bored == 0), WINDOW, bored)
         taste = self._influenced(state.taste, slate, feedback)
         return SardineState(taste, clicked, clicks, bored)
@@ -186,10 +202,7 @@ class Sardine(UserModel):
                 f"these users are shown {self.slate} item(s) a request, got {topic.shape[1]}: "
                 "set the parameter slate"
             )
-        kept = xp.astype(topic, xp.int8)
-        return (
-            xp.concat([kept, *[xp.full_like(kept[:, :1], -1)] * spare], axis=1) if spare else kept
-        )
+        return xp.concat([topic, *[xp.full_like(topic[:, :1], NOTHING)] * spare], axis=1)
 
     def _relevance(self, match: Array) -> Array:
         return sigmoid(self.slope * (match - self.offset))
@@ -198,20 +211,21 @@ class Sardine(UserModel):
         """The taste now: nothing where a topic bores."""
         if self.patience == NEVER:
             return state.taste
-        return (
-            state.taste * as_float32(~namespace(state.bored).any(state.bored > 0, axis=1))[:, None]
-        )
+        return state.taste * as_float32(state.bored.sum(1) == 0)[:, None]
 
     def _influenced(self, taste: Array, slate: Slate, feedback: Array) -> Array:
         if self.keep == 1:
             return taste
         xp = namespace(taste)
-        clicks = xp.sum(feedback, axis=1)[:, None]
-        liked = (feedback[:, None] @ slate.features)[:, 0] / xp.clip(clicks, min=1)
+        if not xp.count_nonzero(feedback):
+            return taste
+        clicks = feedback.sum(1)[:, None]
+        liked = row_dot(slate.features.swapaxes(1, 2), feedback[:, None])
+        liked = liked / (clicks + as_float32(clicks == 0))
         if self.influence == "shipped":
-            liked = xp.mean(liked, axis=1, keepdims=True)
+            liked = liked.sum(1)[:, None] / TOPICS
         moved = self.keep * taste + (1 - self.keep) * liked
-        moved = moved / xp.sum(moved * moved, axis=1, keepdims=True) ** 0.5
+        moved = moved / row_dot(moved, moved)[:, None] ** 0.5
         return xp.where(clicks > 0, moved, taste)
 
 
@@ -226,36 +240,35 @@ def _liked(users: int, rng: np.random.Generator) -> np.ndarray:
     return liked
 
 
-def _main_topic(slate: Slate) -> Array:
-    """Number of each item's topic, int64 `(users, slate)`."""
-    xp = namespace(slate.topics)
-    numbers = like(slate.topics, np.arange(TOPICS, dtype=np.float32))
-    return xp.astype(row_dot(slate.topics, numbers), xp.int64)
+def _clicked_topic(slate: Slate, feedback: Array) -> Array:
+    """Number of each item's main topic where it was clicked, else `NOTHING`, int8."""
+    xp = namespace(feedback)
+    number = row_dot(slate.topics, like(feedback, _NUMBERS))
+    return xp.astype(number * feedback, xp.int8) + NOTHING
 
 
 def _packed(topic: Array) -> Array:
-    """Counts of topics as digits of one number, `(users,)`, of topics or -1 `(users, slate)`."""
+    """Counts of topics as digits of one number, `(users,)`, of topics or none `(users, slate)`."""
     xp = namespace(topic)
-    ones = xp.ones_like(topic) << (DIGIT * xp.clip(topic, min=0))
-    return xp.sum(xp.where(topic < 0, 0, ones), axis=1)
+    return like(topic, _ONE_OF)[xp.astype(topic, xp.int64)].sum(1)
 
 
 def _unpacked(packed: Array) -> Array:
     """The counts of each topic, `(users, topics)`."""
-    return (packed[:, None] >> like(packed, DIGIT * np.arange(TOPICS))) & ((1 << DIGIT) - 1)
+    return ((packed >> like(packed, _PLACES)) & ((1 << DIGIT) - 1)).T
 
 
 def _recent(clicked: Array, clicks: Array) -> Array:
-    """Packed counts of the last clicks of the window: no more than `RECENT`."""
+    """How often each topic is among the last clicks of the window: `RECENT` of them at most."""
     xp = namespace(clicked)
-    packed = xp.sum(clicks, axis=1)
-    crowded = xp.nonzero(xp.sum(_unpacked(packed), axis=1) > RECENT)[0]
+    count = _unpacked(clicks.sum(1))
+    crowded = rows_where(count.sum(1) > RECENT)
     if crowded.shape[0]:
         latest_first = xp.reshape(xp.flip(clicked[crowded], axis=2), (crowded.shape[0], -1))
         there = xp.astype(latest_first >= 0, xp.int64)
         kept = xp.cumulative_sum(there, axis=1) <= RECENT
-        packed[crowded] = _packed(xp.astype(xp.where(kept, latest_first, -1), xp.int64))
-    return packed
+        count[crowded] = _unpacked(_packed(xp.where(kept, latest_first, NOTHING)))
+    return count
 
 
 _SINGLE = {"slate": 1, "patience": NEVER}

@@ -171,10 +171,16 @@ class InnerRule(nn.Module):
     def _click_loss(
         self, taste: TasteNetwork, belief: Tensor, hidden: Tensor, shown: Tensor, feedback: Tensor
     ) -> Tensor:
-        """Cross-entropy of clicks, or half the squared error where feedback is not clicks."""
+        """Cross-entropy of clicks, or half the squared error where feedback is not clicks.
+
+        A squared error is divided by the squared length of what the head's weights are multiplied
+        with (normalised least mean squares: Nagumo and Noda 1967): a step longer than 2 over that
+        would go up, and steps diverge.
+        """
         logits = (shown * belief[:, None, :]).sum(-1)
         if not taste.shape.clicks:
-            return 0.5 * (logits - feedback).square().mean()
+            length = shown.square().sum(-1) * (1 + hidden.square().sum(-1, keepdim=True))
+            return 0.5 * ((logits - feedback).square() / length.detach()).mean()
         return (nn.functional.softplus(logits) - feedback * logits).mean()
 
     def _policy_loss(

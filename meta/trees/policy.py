@@ -105,6 +105,10 @@ class TreesPolicy:
         """
         statistics = self.statistics
         history = statistics.after(observation, state)
+        if "offered" in observation:
+            shown = np.ones_like(history.memory.shown)
+            np.put_along_axis(shown, observation["offered"], 0, axis=1)
+            history.memory = replace(history.memory, shown=shown)
         users, both = statistics.of_users(observation, history), statistics.of_items(history)
         first = users.shape[1]
         item = self.ranker.linear[first : first + statistics.table.shape[1]]

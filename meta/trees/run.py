@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ class TreesRun(TrainingRun[TreesConfig]):
     """A training run of the trees between two rounds.
 
     `training.safetensors` holds the trees, and `trials.safetensors` beside it the public history
-    and the labels of all rounds, from which statistics are worked out again to resume.
+    and the labels of all rounds, from which statistics are worked out again to resume. Of users who
+    are known by what they do alone the labels are clicks, whatever the config says.
 
     Raises:
         ValueError: if the users' feedback is no click.
@@ -65,6 +66,8 @@ class TreesRun(TrainingRun[TreesConfig]):
                 f"trees learn clicks, feedback in [0, 1]; that of {population.name!r} lies in "
                 f"[{low}, {high}]: choose another learner"
             )
+        if population.model.observed_only:
+            config = replace(config, labels="clicks")
         split = population.split("train")
         self.statistics = Statistics(config.statistics, split.catalogue, population.slate)
         super().__init__(worker, config, population)
@@ -124,7 +127,8 @@ class TreesRun(TrainingRun[TreesConfig]):
             settings=config.statistics,
             bonus=config.bonus,
             candidates=config.candidates,
-            unseen_only=self.unseen_only,
+            # What is not offered counts as shown.
+            unseen_only=self.unseen_only or self.population.candidates > 0,
             about=self.about,
         )
 

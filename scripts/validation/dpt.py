@@ -33,22 +33,22 @@ YARDSTICKS = {"gaussian": ("thompson", "ucb"), "linear": ("thompson",)}
 
 PULLS = {"gaussian": 500, "linear": 200}
 TESTED = 5000
-ITERATIONS = {"gaussian": 40, "linear": 80}
+ITERATIONS = {"gaussian": 130, "linear": 100}
 BELIEF_ITERATIONS = 20
 BONUS = 2.0
 """Standard deviations of UCB, chosen on validation users, from .5 to 3."""
 
-USERS = {"gaussian": 128, "linear": 256}
+USERS = 512
+BELIEF_USERS = {"gaussian": 128, "linear": 256}
 MARGIN = 1.1
 
 
 def variants(family: str, plan: Plan) -> dict[str, Variant]:
     """DPT, whose training trials are those of its sampled actions, and the filter."""
-    standard = ITERATIONS[family]
-    iterations = plan.pick(2, standard, 3 * standard)
+    iterations = plan.pick(2, ITERATIONS[family], 3 * ITERATIONS[family])
     common = {
         "iterations": iterations,
-        "users": plan.pick(16, USERS[family]),
+        "users": plan.pick(16, USERS),
         "hidden": plan.pick(8, 64),
         "unseen_only": False,
         "timed": True,
@@ -59,6 +59,7 @@ def variants(family: str, plan: Plan) -> dict[str, Variant]:
     dpt = DPTConfig(**common, memory="gru", explore=0.1, acting="sample")
     few = plan.pick(2, BELIEF_ITERATIONS, 3 * BELIEF_ITERATIONS)
     shorter = common | {"iterations": few, "validate_every": max(few // 5, 1)}
+    shorter["users"] = plan.pick(16, BELIEF_USERS[family])
     amortised = AmortisedConfig(**shorter, probes=10, acting="ucb", bonus=BONUS, explore=0.02)
     return {
         "DPT": Variant("dpt", dpt, {"sampled": {}, "argmax": {"acting": "greedy"}}),

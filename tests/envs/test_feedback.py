@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from driftrec.envs import GaussianFeedback, IndependentClicks, MultinomialClick, Stream
 from driftrec.envs.arrays import sigmoid
-from driftrec.envs.feedback import LogisticClicks, WorthOfClicks
+from driftrec.envs.feedback import LogisticClicks, LogNormalFeedback, WorthOfClicks
 
 LOGITS = st.lists(st.floats(-12, 12, width=32), min_size=1, max_size=5)
 
@@ -134,3 +134,17 @@ def test_clicks_bring_what_they_are_worth():
     np.testing.assert_array_equal(
         law.log_likelihood(drawn), clicks.log_likelihood(np.float32(drawn > 0))
     )
+
+
+def test_log_normal_feedback_has_the_moments_and_the_density_of_its_law():
+    law = LogNormalFeedback(np.tile(np.float32([[0.5, -1.0]]), (50_000, 1)), 0.7)
+    drawn = law.draw(Stream(np.random.SeedSequence(0)))
+    assert np.log(drawn).mean(0) == pytest.approx([0.5, -1.0], abs=0.02)
+    assert np.log(drawn).std(0) == pytest.approx([0.7, 0.7], abs=0.02)
+    assert law.mean[0] == pytest.approx(np.exp([0.5 + 0.245, -1 + 0.245]), rel=1e-5)
+    assert drawn.mean(0) == pytest.approx(law.mean[0], rel=0.03)
+    one = LogNormalFeedback(np.float32([[0.5]]), 0.7)
+    grid = np.linspace(0.001, 40, 200_000)
+    density = np.exp([one.log_likelihood(np.float32([[value]]))[0] for value in grid[::200]])
+    assert np.trapezoid(density, grid[::200]) == pytest.approx(1, abs=0.02)
+    assert one.log_likelihood(np.float32([[0.0]]))[0] == -np.inf
