@@ -99,11 +99,10 @@ class MultinomialClick:
     def draw(self, rng: Stream) -> Array:
         """Clicks as 0. or 1., at most one a row, `(users, slate)`."""
         mean = self.mean
-        xp = namespace(mean)
-        upper = mean.cumsum(-1)
-        chance = rng.uniform(*mean.shape)[:, :1]
-        lower = xp.concat([xp.zeros_like(upper[:, :1]), upper[:, :-1]], axis=-1)
-        return as_float32((chance < upper) & (chance >= lower))
+        below = rng.uniform(*mean.shape)[:, :1] < mean.cumsum(-1)
+        clicks = as_float32(below)
+        clicks[:, 1:] -= as_float32(below[:, :-1])
+        return clicks
 
     def log_likelihood(self, feedback: Array) -> Array:
         """Log-probability of the clicked slot, or of no click, `(users,)`.

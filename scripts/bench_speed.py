@@ -1,14 +1,16 @@
 r"""Measure how fast the environments step and how fast agents train on them.
 
-Rates of environments are per second of CPU time of one thread, on the full default user, with
-random slates that were drawn beforehand, resets included. Each is the best of several repeats:
-other processes can only make a repeat slower. Rates of training are per second that passes, since
+Rates of environments are per second of CPU time of one thread, on the full default user and on
+published ones, with random slates that were drawn beforehand, resets included. Each is the best of
+several repeats: other processes can only make a repeat slower. Beside the published simulators
+stand their originals, run here where they are installed (`originals.INSTALL` says how), else as
+they were measured before. Rates of training are per second that passes, since
 training may use several cores: measure them on a machine that does nothing else.
 
 Examples:
     python scripts/bench_speed.py
     python scripts/bench_speed.py --repeats 5 --no-training
-    python scripts/bench_speed.py --out runs/speed.json
+    python scripts/bench_speed.py --no-feed --no-training --out runs/speed.json
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import gymnasium as gym
@@ -29,6 +33,7 @@ import numpy as np
 import torch
 import tyro
 from common import console, run
+from originals import MAKERS, installed
 from rich.table import Table
 
 import driftrec.envs  # noqa: F401 (registers the ids)
@@ -37,6 +42,29 @@ VECTOR = "vector_entry_point"
 AHEAD = 8
 """Slates for each user that are drawn before the clock starts."""
 
+PUBLISHED = {
+    "sardine.SingleItem-Static": 12e3,
+    "sardine.SingleItem-BoredInf": 12e3,
+    "sardine.SlateTopK-Bored": 9e3,
+    "sardine.SlateTopK-BoredInf": 9e3,
+    "sardine.SlateRerank-Bored": 8e3,
+    "recsim.InterestEvolution": 8.3e3,
+    "recsim.InterestExploration": 4.3e3,
+    "recsim.LongTermSatisfaction": 31e3,
+    "recogym.v0": 53e3,
+    "recogym.v1": 12e3,
+    "recgym.Preference": 48e3,
+    "reclab.TopicsDynamic": 10e3,
+    "kuaisim.WholeSession": 0.2e3,
+}
+"""Steps per CPU-second of the originals with a random policy, measured on two cores."""
+
+BACK_END = 0.75e6
+"""User-steps per CPU-second of recsim-ng's interest evolution for 1024 users, measured likewise."""
+
+LARGE_GOAL = {"sardine": 300, "recsim": 300}
+"""Times the original that 1024 users should reach on a core."""
+
 
 @dataclass(frozen=True)
 class BenchSpeed:
@@ -44,6 +72,10 @@ class BenchSpeed:
 
     repeats: int = 30
     """Repeats of each measurement, of which the fastest counts."""
+    feed: bool = True
+    """Whether to measure the full default user."""
+    published: bool = True
+    """Whether to measure published simulators beside their originals."""
     training: bool = True
     """Whether to train RL² and agents of Stable-Baselines3 for a while, too."""
     training_steps: int = 8192
@@ -93,7 +125,16 @@ def main() -> None:
 
 def measurements(options: BenchSpeed) -> Iterator[Measurement]:
     """Every number of the table, in its order. A new one is one more `yield`."""
-    repeats = options.repeats
+    if options.feed:
+        yield from default_user(options.repeats)
+    if options.published:
+        yield from published(max(1, options.repeats // 3))
+    if options.training:
+        yield from training(options)
+
+
+def default_user(repeats: int) -> Iterator[Measurement]:
+    """Speed and memory of the full default user."""
     yield rate("gym.make Feed", 1, single("Feed", repeats), goal=20e3)
     yield rate("gym.make Slate", 1, single("Slate", repeats))
     goals = {1024: 3e6, 4096: 5e6}
@@ -115,8 +156,30 @@ def measurements(options: BenchSpeed) -> Iterator[Measurement]:
     held, peak = memory(4096, 8192)
     yield Measurement("memory of a user, held", 8192, held, "bytes", "< 2048", held < 2048)
     yield Measurement("memory of a user, at the peak of a step", 8192, peak, "bytes")
-    if options.training:
-        yield from training(options)
+
+
+def published(repeats: int) -> Iterator[Measurement]:
+    """Steps of published simulators, beside those of their originals."""
+    times: dict[str, list[float]] = {}
+    for name, measured in PUBLISHED.items():
+        family, task = name.split(".")
+        here = family in MAKERS and installed(family)
+        theirs = original(family, task, repeats) if here else measured
+        yield rate(f"original {name}{'' if here else ', measured before'}", 1, theirs)
+        one, many = single(name, repeats), vector(name, 1024, repeats)
+        yield rate(f"gym.make {name}", 1, one, goal=theirs)
+        large = LARGE_GOAL.get(family)
+        yield rate(f"gym.make_vec {name}", 1024, many, goal=large and large * theirs)
+        times.setdefault(family, []).append(one / theirs)
+    middle = median(median(ratios) for ratios in times.values())
+    yield Measurement(
+        "gym.make beside originals, median of families", 1, middle, "x", ">= 3", middle >= 3
+    )
+    here = all(find_spec(module) is not None for module in ("recsim_ng", "tensorflow"))
+    theirs = back_end(repeats) if here else BACK_END
+    yield rate(f"recsim-ng's back end{'' if here else ', measured before'}", 1024, theirs)
+    native = vector("recsim_ng.InterestEvolution", 1024, repeats)
+    yield rate("gym.make_vec recsim_ng.InterestEvolution", 1024, native, goal=3 * theirs)
 
 
 def training(options: BenchSpeed) -> Iterator[Measurement]:
@@ -166,6 +229,37 @@ def vector(name: str, users: int, repeats: int, **options: Any) -> float:
     # By then users are at all stages of their trials.
     for request in range(130):
         env.step(actions[request % AHEAD])
+
+    def go() -> None:
+        for request in range(steps):
+            env.step(actions[request % AHEAD])
+
+    return users * steps / fastest(go, repeats)
+
+
+def original(family: str, task: str, repeats: int, steps: int = 1000) -> float:
+    """Steps per CPU-second of an original, with random slates and with resets."""
+    env, rng = MAKERS[family](task), np.random.default_rng(0)
+    actions = [rng.permutation(env.items)[: env.slate] for _ in range(steps)]
+    env.begin()
+    # RecoGym compiles a part of itself at its first steps.
+    if env.step(actions[0])[1]:
+        env.begin()
+
+    def go() -> None:
+        for action in actions:
+            if env.step(action)[1]:
+                env.begin()
+
+    return steps / fastest(go, repeats)
+
+
+def back_end(repeats: int, users: int = 1024, steps: int = 60) -> float:
+    """User-steps per CPU-second of recsim-ng's own program, which TensorFlow runs."""
+    env = gym.make_vec("DriftRec/RecSimNG-v0", num_envs=users, vectorization_mode=VECTOR)
+    env.reset(seed=0)
+    actions = [env.action_space.sample() for _ in range(AHEAD)]
+    env.step(actions[0])
 
     def go() -> None:
         for request in range(steps):
@@ -253,7 +347,7 @@ def slates(env: Any, count: int) -> np.ndarray:
     slate, items = env.unwrapped.population.slate, env.unwrapped.action_masks().shape[-1]
     rng = np.random.default_rng(0)
     starts = rng.integers(items, size=(count, 1))
-    strides = rng.integers(1, items // slate, size=(count, 1))
+    strides = rng.integers(1, max(2, items // slate), size=(count, 1))
     return np.asarray((starts + strides * np.arange(slate)) % items)
 
 

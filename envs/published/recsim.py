@@ -175,12 +175,12 @@ class InterestEvolution(UserModel):
 
     def drift(self, state: Viewer, elapsed: Array, rng: Stream) -> Viewer:
         """Interest in what was watched moves, up or down."""
-        xp, interest = namespace(state.interest), state.interest
+        interest = state.interest
         now = row_dot(interest, state.watched)
         up = as_float32(rng.uniform(now.shape[0], 1)[:, 0] < 0.5 * (now + 1))
         move = self.step * (1 - abs(now)) * (1 - now) * (2 * up - 1)
         moved = interest + state.watched * move[:, None]
-        return Viewer(xp.clip(moved, -1.0, 1.0), state.budget, state.watched)
+        return Viewer(moved.clip(-1.0, 1.0), state.budget, state.watched)
 
     def leave(self, state: Viewer) -> Array:
         """For sure, once the budget is spent."""

@@ -33,7 +33,7 @@ YARDSTICKS = {"gaussian": ("thompson", "ucb"), "linear": ("thompson",)}
 
 PULLS = {"gaussian": 500, "linear": 200}
 TESTED = 5000
-ITERATIONS = {"gaussian": 130, "linear": 100}
+ITERATIONS = {"gaussian": 130, "linear": 300}
 BELIEF_ITERATIONS = 20
 BONUS = 2.0
 """Standard deviations of UCB, chosen on validation users, from .5 to 3."""

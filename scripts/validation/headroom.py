@@ -101,7 +101,7 @@ def learners(task: str, parameters: Mapping[str, Any], plan: Plan) -> list[Train
     return [
         TrainedCell(
             SECTION, task, "rl2", replace(_config(task, plan), seed=seed), plan.pick(20, TESTED),
-            parameters,
+            parameters=parameters,
         )
         for seed in range(plan.seeds if headline else 1)
     ]  # fmt: skip
@@ -110,7 +110,8 @@ def learners(task: str, parameters: Mapping[str, Any], plan: Plan) -> list[Train
 def oracle(task: str, parameters: Mapping[str, Any], policy: str, plan: Plan) -> PlayedCell:
     """A policy that is not trained, on a task."""
     users = plan.pick(2, USERS[policy])
-    return PlayedCell(SECTION, task, policy, users, min(BATCH[policy], users), parameters)
+    batch = min(BATCH[policy], users)
+    return PlayedCell(SECTION, task, policy, users, batch, parameters=parameters)
 
 
 def cells(plan: Plan) -> list[Cell]:

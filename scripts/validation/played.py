@@ -128,26 +128,18 @@ def played(
 
 
 @dataclass(frozen=True)
-class PlayedCell(Cell):
-    """A policy that needs no training.
+class PublishedCell(Cell):
+    """A cell on a published task.
 
     Attributes:
         part: the section.
         task: as in the id.
-        policy: its name in the tables.
-        users: of the test split.
-        batch: of them at once.
         parameters: of the users.
-        seed: of users and luck.
     """
 
     part: str
     task: str
-    policy: str
-    users: int
-    batch: int = 200
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
     @property
     def section(self) -> str:  # type: ignore[override]  # known by the instance
@@ -158,6 +150,23 @@ class PlayedCell(Cell):
     def label(self) -> str:
         """Task and parameters."""
         return label_of(self.task, self.parameters)
+
+
+@dataclass(frozen=True)
+class PlayedCell(PublishedCell):
+    """A policy that needs no training.
+
+    Attributes:
+        policy: its name in the tables.
+        users: of the test split.
+        batch: of them at once.
+        seed: of users and luck.
+    """
+
+    policy: str
+    users: int
+    batch: int = 200
+    seed: int = 0
 
     @property
     def name(self) -> str:
@@ -172,34 +181,18 @@ class PlayedCell(Cell):
 
 
 @dataclass(frozen=True)
-class TrainedCell(Cell):
+class TrainedCell(PublishedCell):
     """A learner on a published task, trained with one seed.
 
     Attributes:
-        part: the section.
-        task: as in the id.
         learner: its name in the registry.
         config: how it is trained, its seed included.
         users: of the test split, by whom it is judged.
-        parameters: of the users.
     """
 
-    part: str
-    task: str
     learner: str
     config: Any
     users: int
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def section(self) -> str:  # type: ignore[override]  # known by the instance
-        """The part of the page."""
-        return self.part
-
-    @property
-    def label(self) -> str:
-        """Task and parameters."""
-        return label_of(self.task, self.parameters)
 
     @property
     def name(self) -> str:

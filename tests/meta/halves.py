@@ -42,7 +42,7 @@ def of_users(trials: Trials, users: torch.Tensor) -> Trials:
     rest = {
         item.name: getattr(trials, item.name)[:, users]
         for item in fields(Trials)
-        if item.name not in {*user_first, "probe_items"}
+        if item.name not in {*user_first, "probe_items", "items", "offered"}
     }
     return replace(trials, **user_first, **rest)
 
