@@ -94,7 +94,7 @@ HEURISTICS: dict[str, Scores] = {
 REGISTERED = {"random": "random", "myopic oracle": "clairvoyant"}
 
 PLANNING: dict[str, dict[str, Any]] = {
-    "recsim.InterestEvolution": {"horizon": 250, "rollouts": 2},
+    "recsim.InterestEvolution": {"horizon": 250, "rollouts": 4, "sure": 4.0},
     "sardine.SlateTopK-Bored": {},
     "kuaisim.WholeSession": {"horizon": 5, "rollouts": 2},
     "kuaisim.CrossSession": {"horizon": 5, "rollouts": 2},
