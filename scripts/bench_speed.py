@@ -255,7 +255,7 @@ def original(family: str, task: str, repeats: int, steps: int = 1000) -> float:
 
 
 def back_end(repeats: int, users: int = 1024, steps: int = 60) -> float:
-    """User-steps per CPU-second of recsim-ng's own program, which TensorFlow runs."""
+    """User-steps per CPU-second of recsim-ng's interest evolution, live in our back end."""
     env = gym.make_vec("DriftRec/RecSimNG-v0", num_envs=users, vectorization_mode=VECTOR)
     env.reset(seed=0)
     actions = [env.action_space.sample() for _ in range(AHEAD)]

@@ -27,6 +27,7 @@ from rich.table import Table
 from scipy import stats
 
 from driftrec.envs import Catalogue, RecommendationVectorEnv
+from driftrec.envs.files import write_text
 from driftrec.envs.population import Population
 from driftrec.envs.published.recogym import RecoGymV1, recogym_population
 from driftrec.envs.published.recsim import recsim_population
@@ -133,8 +134,7 @@ def main() -> None:
     console().print(table(tests, options))
     console().print(verdict(tests, options))
     if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(markdown(tests, options))
+        write_text(options.out, markdown(tests, options))
 
 
 def compared(source: str, options: CompareOriginals) -> list[Difference]:
