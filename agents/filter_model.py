@@ -10,6 +10,7 @@ from driftrec.agents.belief import Belief
 from driftrec.envs import Catalogue, DriftingUser, UserModel
 from driftrec.envs.arrays import Array
 from driftrec.envs.drifting_user import DAYS_PER_YEAR
+from driftrec.envs.wrapped_users import unwrapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +75,13 @@ class FilterModel:
 
         The state is [level, mood, core, whims]. The mixture of personas has the Gaussian of its
         mean and covariance, with life events and slow drift of the core as one relaxation; rates
-        and weights that differ between users have their median.
+        and weights that differ between users have their median. Of users who are wrapped, such as
+        `PersonaJump`, it is the model inside: the filter knows nothing of what the wrapper does.
 
         Raises:
             ValueError: if clicks of `model` are not logistic in a Gaussian state.
         """
+        model = unwrapped(model)
         if not isinstance(model, DriftingUser):
             raise ValueError(
                 f"a BayesFilter reads a DriftingUser, got {type(model).__name__}: "

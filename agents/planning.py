@@ -103,8 +103,8 @@ class PlanningOracle:
         seed: of the luck in its head, which is not that of the users.
 
     Raises:
-        ValueError: if there is nothing to choose among or to look ahead to, or a rule has a cap
-            where slates are made from candidates.
+        ValueError: if there is nothing to choose among or to look ahead to, items arrive within
+            the trial, or a rule has a cap where slates are made from candidates.
     """
 
     def __init__(
@@ -131,6 +131,8 @@ class PlanningOracle:
                 "horizon, rollouts and the number of rules must be at least 1, "
                 f"got {horizon}, {rollouts} and {len(chosen)}"
             )
+        if simulation.arrivals:
+            raise ValueError("the planning oracle does not foresee which items will arrive")
         if simulation.candidates and any(rule.cap for rule in chosen):
             raise ValueError("rules must have a cap of 0 where slates are made from candidates")
         self._simulation = simulation

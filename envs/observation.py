@@ -156,6 +156,12 @@ def begin_trials(simulation: Simulation, observation: Observation, rows: Array) 
     if "context" in observation:
         state = take(simulation.state, rows)
         observation["context"][rows] = _context(simulation, state, int(rows.shape[0]))
+    if simulation.arrivals and simulation.offered is not None:
+        offered = simulation.offered[rows]
+        if "offered" in observation:
+            observation["offered"][rows] = offered
+        else:
+            observation["candidates"][rows] = simulation.catalogue.table[offered]
 
 
 def begin(observation: Observation, rows: Array) -> None:

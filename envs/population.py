@@ -51,6 +51,9 @@ class Population:
             policies leave out what they have shown, as long as there is anything else.
         candidates: items that are drawn for each request, from which its slate is chosen; 0 where
             that is the whole catalogue.
+        arrivals: items, the last of the catalogue, that are not there from the start but arrive one
+            after another, evenly over the trial; candidates are then drawn from those that are
+            there and were not shown yet.
         card: where the parameters come from, in Markdown.
     """
 
@@ -63,6 +66,7 @@ class Population:
     max_days: float = float("inf")
     repeats: bool = False
     candidates: int = 0
+    arrivals: int = 0
     card: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -78,6 +82,11 @@ class Population:
             )
         if self.candidates and not self.repeats:
             raise ValueError("where candidates are drawn for each request, repeats must be True")
+        if self.arrivals and not 0 < self.arrivals <= smallest - self.candidates < smallest:
+            raise ValueError(
+                f"arrivals must be 0, or leave the {self.candidates} candidates (at least 1) of "
+                f"{smallest} items to begin with, got {self.arrivals}"
+            )
         if self.max_requests < 1 or not self.max_days > 0:
             raise ValueError(
                 "max_requests and max_days must be positive, "

@@ -16,7 +16,7 @@ from driftrec.envs.arrays import (
     take,
     to_library,
 )
-from driftrec.envs.candidates import Candidates
+from driftrec.envs.candidates import Arrivals, Candidates
 from driftrec.envs.feedback import IndependentClicks, LogisticClicks, MultinomialClick
 from driftrec.envs.population import Split
 from driftrec.envs.random import RandomStreams
@@ -77,6 +77,7 @@ class Simulation:
         max_requests: requests after which a trial is truncated.
         max_days: days after which a trial is truncated.
         candidates: items drawn for each request; 0 offers the whole catalogue.
+        arrivals: items, the last of the catalogue, that arrive evenly over the trial.
         array_library: "numpy" or "torch".
         device: where torch's arrays live.
 
@@ -101,6 +102,7 @@ class Simulation:
         max_requests: int = 120,
         max_days: float = float("inf"),
         candidates: int = 0,
+        arrivals: int = 0,
         array_library: str = "numpy",
         device: Any = None,
     ) -> None:
@@ -116,6 +118,7 @@ class Simulation:
         self.max_requests = max_requests
         self.max_days = max_days
         self.candidates = candidates
+        self.arrivals = arrivals
         self.offered: Array | None = None
         self.state: Any = None
         self.trials: Trials
@@ -146,11 +149,8 @@ class Simulation:
         self._checked = False
         self.over, self.anyone_over, self.anyone_new = self.trials.over, False, True
         if self.candidates:
-            self._offers = Candidates(
-                self.streams.catalogue, self.users, len(self.catalogue), self.candidates,
-                self.xp, self.device,
-            )  # fmt: skip
-            self.offered = self._offers.draw()
+            self._offers = self._new_offers()
+            self.offered = self._offers.draw(self.trials, self.shown)
 
     def reset_rows(self, mask: Array) -> None:
         """Replace the users of the masked rows, `(users,)` booleans, by new ones."""
@@ -162,6 +162,8 @@ class Simulation:
         for name in Trials.__slots__:
             getattr(self.trials, name)[rows] = 0
         self.shown[rows] = 0
+        if self.arrivals and self.offered is not None:
+            self.offered[rows] = self._offers.draw(self.trials, self.shown)[rows]
         self.over = self.over & ~mask
         self.anyone_over = bool(self.xp.count_nonzero(self.over))
         self.anyone_new = True
@@ -213,7 +215,7 @@ class Simulation:
         self.anyone_over = bool(self.xp.count_nonzero(self.over))
         self.anyone_new = False
         if self.candidates:
-            self.offered = self._offers.draw()
+            self.offered = self._offers.draw(self.trials, self.shown)
 
     def _next_trials(
         self, items: Array, feedback: Array, left: Array, gone: Array, elapsed: Array
@@ -295,6 +297,14 @@ class Simulation:
             setattr(trials, name, kept)
         trials.feedback[rows] = 0
         trials.returned[rows] = False
+
+    def _new_offers(self) -> Candidates | Arrivals:
+        rng, items = self.streams.catalogue, len(self.catalogue)
+        where = self.xp, self.device
+        if self.arrivals:
+            last = self.max_requests
+            return Arrivals(rng, items, self.candidates, self.arrivals, last, *where)
+        return Candidates(rng, self.users, items, self.candidates, *where)
 
     def _next_users(self, users: int) -> tuple[Any, slice]:
         """New users, a part of a queue: to draw many at a time costs little more than one."""

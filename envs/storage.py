@@ -58,6 +58,7 @@ def save_population(population: Population, path: str | Path) -> tuple[Path, Pat
         "max_days": population.max_days,
         "repeats": population.repeats,
         "candidates": population.candidates,
+        "arrivals": population.arrivals,
         "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         "splits": splits,
         "card": population.card.splitlines(),
@@ -95,6 +96,7 @@ def load_population(path: str | Path) -> Population:
             max_days=float("inf") if days is None else days,
             repeats=content.get("repeats", False),
             candidates=content.get("candidates", 0),
+            arrivals=content.get("arrivals", 0),
             card="\n".join(content["card"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

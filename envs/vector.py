@@ -83,6 +83,7 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
             max_requests=self.population.max_requests,
             max_days=self.population.max_days,
             candidates=self.population.candidates,
+            arrivals=self.population.arrivals,
             array_library=array_library,
             device=device,
         )

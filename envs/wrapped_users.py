@@ -67,3 +67,10 @@ class WrappedUsers(UserModel):
     def default_catalogue(self) -> Catalogue:
         """As the model."""
         return self.model.default_catalogue()
+
+
+def unwrapped(model: UserModel) -> UserModel:
+    """The model inside all wrappers."""
+    while isinstance(model, WrappedUsers):
+        model = model.model
+    return model
