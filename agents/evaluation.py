@@ -46,6 +46,13 @@ class Evaluation:
         last_day: the last day on which the user is known to be there, float32 `(users,)`: of the
             last request for who churned, of the next one for who would have come back.
         stratum: which of the seeds the user was drawn by, int32 `(users,)`.
+        clicks: feedback on each item of the slate, float32 `(users, requests, slate)`; None where
+            the slate is one item, whose feedback it is.
+        predicted: what the policy took for the click probability of each item that it showed,
+            float32 `(users, requests, slate)`; None where it says nothing of it.
+        group: which of `group_names` the user belonged to at first contact, int32 `(users,)`;
+            None in older files. Privileged: policies never see it.
+        group_names: names of the groups of users that there are.
     """
 
     policy: str
@@ -67,6 +74,23 @@ class Evaluation:
     truncated: np.ndarray
     last_day: np.ndarray
     stratum: np.ndarray
+    clicks: np.ndarray | None = None
+    predicted: np.ndarray | None = None
+    group: np.ndarray | None = None
+    group_names: tuple[str, ...] = ()
+
+    @property
+    def item_feedback(self) -> np.ndarray:
+        """Feedback on each item shown, float32 `(users, requests, slate)`.
+
+        In files of slates that were written before `clicks` was, it is taken to be spread evenly.
+        """
+        if self.clicks is not None:
+            return self.clicks
+        each: np.ndarray = np.broadcast_to(
+            self.feedback[:, :, None] / np.float32(self.slate), self.items.shape
+        )
+        return each
 
     @property
     def users(self) -> int:
@@ -106,7 +130,9 @@ class Evaluation:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 content = {name: archive[name] for name in archive.files}
             settings = json.loads(str(content.pop("settings")))
-            return cls(**content, **(settings | {"seed": tuple(settings["seed"])}))
+            names = tuple(settings.get("group_names", ()))
+            known = {"seed": tuple(settings["seed"]), "group_names": names}
+            return cls(**content, **(settings | known))
         except DAMAGE as error:
             raise ValueError(
                 f"{path} must be an evaluation saved by driftrec; it is damaged or something "

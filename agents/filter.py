@@ -10,7 +10,7 @@ from driftrec.agents.belief import Belief, absorb, predict, sample
 from driftrec.agents.filter_model import FilterModel
 from driftrec.agents.memory import Memory, elapsed_days, known, new_memory, top_unseen
 from driftrec.agents.quadratic import QuadraticForms
-from driftrec.envs.arrays import Array
+from driftrec.envs.arrays import Array, sigmoid
 from driftrec.envs.observation import Observation
 
 ACTING = ("greedy", "thompson", "ucb")
@@ -46,10 +46,11 @@ class BayesFilter:
         acting: "greedy" shows the highest expected logits, "thompson" the best for a draw of the
             user from the belief, "ucb" the highest mean + bonus * standard deviation of the logit.
         bonus: of "ucb", in standard deviations.
+        width: of "thompson": standard deviation of the draws, in those of the belief.
         seed: of the draws of "thompson".
 
     Raises:
-        ValueError: if `acting` is another word or `bonus` is negative.
+        ValueError: if `acting` is another word, or `bonus` or `width` is negative.
     """
 
     def __init__(
@@ -59,16 +60,18 @@ class BayesFilter:
         *,
         acting: str = "greedy",
         bonus: float = 1.0,
+        width: float = 1.0,
         seed: int = 0,
     ) -> None:
         if acting not in ACTING:
             raise ValueError(f"acting must be one of {', '.join(ACTING)}; got {acting!r}")
-        if not bonus >= 0:
-            raise ValueError(f"bonus must not be negative, got {bonus}")
+        for option, value in (("bonus", bonus), ("width", width)):
+            if not value >= 0:
+                raise ValueError(f"{option} must not be negative, got {value}")
         self._model = model
         self._slate = slate
         self._acting = acting
-        self._bonus = np.float32(bonus)
+        self._bonus, self._width = np.float32(bonus), np.float32(width)
         self._rng = np.random.default_rng([0x46494C54, seed])
         self._slots = np.float32(model.slot_bias) * np.arange(slate)
         self._forms = QuadraticForms(model.loadings)
@@ -88,17 +91,33 @@ class BayesFilter:
 
     def act(self, observation: Observation, state: FilterState) -> tuple[Array, FilterState]:
         """The items of the highest scores, `(users, slate)`, and the new state."""
-        learned = self._pass_time(observation, self._learn(observation, state))
+        learned = self.watch(observation, state)
         items = top_unseen(self.scores(learned), state.memory.shown, self._slate)
         learned.memory = state.memory.after(items)
         return items, learned
+
+    def watch(self, observation: Observation, state: FilterState) -> FilterState:
+        """What is known now, before anything is chosen: `memory` is still that of `state`."""
+        return self._pass_time(observation, self._learn(observation, state))
+
+    def predict(self, state: FilterState, items: Array) -> Array:
+        """Click probability of `items`, the last slate, float32 `(users, slate)`.
+
+        A logistic function of a Gaussian logit has about the mean sigmoid(m / sqrt(1 + pi v / 8))
+        (MacKay 1992, "The evidence framework applied to classification networks", equation 10).
+        """
+        loadings, belief = self._model.loadings[items], state.belief
+        logit = np.vecdot(loadings, belief.mean[:, None, :]) + self._offsets(state, items)
+        variance = np.vecdot(loadings @ belief.covariance, loadings)
+        return sigmoid(logit / np.sqrt(1 + np.float32(np.pi / 8) * variance))
 
     def scores(self, state: FilterState) -> Array:
         """What each item is worth to the policy now, in logits, `(users, items)`."""
         model, belief = self._model, state.belief
         mean = belief.mean
         if self._acting == "thompson":
-            mean = sample(belief, self._rng.standard_normal(mean.shape, dtype=np.float32))
+            normal = self._rng.standard_normal(mean.shape, dtype=np.float32)
+            mean = mean + self._width * (sample(belief, normal) - mean)
         scores = mean @ model.loadings.T + model.offsets
         if model.satiation:
             scores -= (model.satiation * state.recent) @ model.topics.T
@@ -109,7 +128,7 @@ class BayesFilter:
     def _learn(self, observation: Observation, state: FilterState) -> FilterState:
         """Take in the feedback on the last slate, slot by slot; a new user has none."""
         model, weight, items = self._model, known(observation), state.memory.last
-        offsets = self._offsets(state)
+        offsets = self._offsets(state, items)
         belief, seen = state.belief, state.log_likelihood
         for slot in range(self._slate):
             loading, clicked = model.loadings[items[:, slot]], observation["feedback"][:, slot]
@@ -122,12 +141,12 @@ class BayesFilter:
             recent = recent + weight[:, None] * model.topics[items].sum(1)
         return FilterState(state.memory, belief, recent, seen)
 
-    def _offsets(self, state: FilterState) -> Array:
+    def _offsets(self, state: FilterState, items: Array) -> Array:
         """What is known for sure of the logits of the last slate, `(users, slate)`."""
-        model, memory = self._model, state.memory
-        offsets = model.offsets[memory.last] + self._slots - model.repeat_penalty * memory.repeats
+        model, repeats = self._model, state.memory.repeats
+        offsets = model.offsets[items] + self._slots - model.repeat_penalty * repeats
         if model.satiation:
-            sated = np.vecdot(model.topics[memory.last], state.recent[:, None, :])
+            sated = np.vecdot(model.topics[items], state.recent[:, None, :])
             offsets = offsets - model.satiation * sated
         return offsets.astype(np.float32)
 

@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode
 from driftrec.agents.evaluation import Evaluation, join
 from driftrec.agents.policy import Policy, PolicyFactory, renew
 from driftrec.agents.recorder import Recorder
+from driftrec.agents.repeating import Repeating
 from driftrec.envs import Population, RecommendationVectorEnv, resolve_population
 from driftrec.envs.actions import checked_slates
 from driftrec.envs.arrays import Array
@@ -22,6 +23,10 @@ from driftrec.envs.rewards import Reward
 
 Progress = Callable[[int], None]
 """Told the number of users whose trials have ended since it was last told."""
+
+
+ROUNDING = 1e-4
+"""By how much a predicted probability may miss [0, 1]."""
 
 
 class PolicyError(ValueError):
@@ -135,7 +140,7 @@ def _run(job: _Job, progress: Progress | None = None) -> Evaluation:
         if observation["new_user"].any():
             state = renew(state, policy.start(job.users), observation["new_user"])
         items, state = _act(policy, observation, state, env, job.name)
-        recorder.before(items)
+        recorder.before(items, _prediction(policy, state, items, job.name))
         observation, reward, *_ = env.step(items)
         recorder.after(reward)
         over = int(simulation.trials.over.sum())
@@ -163,6 +168,27 @@ def _act(
     except (TypeError, ValueError) as error:
         raise PolicyError(f"policy {name!r} chose no valid slate: {error}") from error
     return items, _checked_state(answer[1], name, "act")
+
+
+def _prediction(policy: Policy, state: Any, items: Array, name: str) -> Array | None:
+    """Click probabilities of the slates as the policy sees them, `(users, slate)`, if it says."""
+    while isinstance(policy, Repeating):
+        policy = policy.policy
+    predict = getattr(policy, "predict", None)
+    if predict is None:
+        return None
+    predicted = np.asarray(predict(state, items))
+    if predicted.shape != items.shape:
+        raise PolicyError(
+            f"policy {name!r} must predict a click probability for each item of the slates, "
+            f"shape {items.shape}, got shape {predicted.shape}"
+        )
+    if not ((predicted >= -ROUNDING) & (predicted <= 1 + ROUNDING)).all():
+        raise PolicyError(
+            f"policy {name!r} must predict click probabilities in [0, 1], got numbers from "
+            f"{predicted.min()} to {predicted.max()}"
+        )
+    return np.clip(predicted, 0, 1)
 
 
 def _checked_state(state: Any, name: str, method: str) -> Any:

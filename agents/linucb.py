@@ -100,6 +100,11 @@ class LinUCB:
         learned.memory = state.memory.after(items)
         return items, learned
 
+    def predict(self, state: LinUCBState, items: Array) -> Array:
+        """Click probability of `items`, float32 `(users, slate)`."""
+        weights = self._prior + np.linalg.solve(state.gram, state.response[:, :, None])[:, :, 0]
+        return np.clip(np.vecdot(self._inputs[items], weights[:, None, :]), 0, 1)
+
     def scores(self, state: LinUCBState) -> Array:
         """Upper bound of each item's click probability, `(users, items)`."""
         inverse = np.linalg.inv(state.gram)

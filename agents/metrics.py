@@ -14,11 +14,12 @@ from functools import partial
 import numpy as np
 
 from driftrec.agents.evaluation import Evaluation
+from driftrec.agents.groups import members, minority, worst_group
 from driftrec.agents.statistics import (
     interquartile_mean,
+    pooled_quantile,
     ratio,
     weighted_mean,
-    weighted_quantile,
 )
 from driftrec.agents.survival import still_active
 
@@ -36,6 +37,22 @@ def user_ctr(evaluation: Evaluation) -> np.ndarray:
 def ctr(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
     """Mean over users of the CTR of their trials: every user counts the same."""
     return weighted_mean(user_ctr(evaluation), weights)
+
+
+def ctr_first(evaluation: Evaluation, weights: np.ndarray, requests: int) -> np.ndarray:
+    """Mean over users of the CTR of the first requests of their trials."""
+    shown = evaluation.active[:, :requests].sum(1) * evaluation.slate
+    return weighted_mean(evaluation.feedback[:, :requests].sum(1) / shown, weights)
+
+
+def ctr_worst_group(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
+    """CTR of the group of users that is served worst; see `driftrec.agents.groups`."""
+    return worst_group(user_ctr(evaluation), _groups(evaluation), weights)
+
+
+def ctr_minority(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
+    """CTR of the smallest group of users; see `driftrec.agents.groups`."""
+    return minority(user_ctr(evaluation), _groups(evaluation), weights)
 
 
 def ctr_interquartile(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
@@ -62,7 +79,7 @@ def adaptation_curve(evaluation: Evaluation, weights: np.ndarray, window: int = 
     """
     clicks = weights @ evaluation.feedback
     shown = weights @ (evaluation.active * np.float32(evaluation.slate))
-    return ratio(_pooled(clicks, window), _pooled(shown, window))
+    return ratio(pooled(clicks, window), pooled(shown, window))
 
 
 def session_curve(evaluation: Evaluation, weights: np.ndarray, sessions: int = 10) -> np.ndarray:
@@ -88,7 +105,7 @@ def requests_to_plateau(
     shown = weights @ (evaluation.active * np.float32(evaluation.slate))
     last = -max(evaluation.requests // 3, 1)
     plateau = ratio(clicks[:, last:].sum(1), shown[:, last:].sum(1))
-    reached = ratio(_pooled(clicks, window), _pooled(shown, window)) >= share * plateau[:, None]
+    reached = ratio(pooled(clicks, window), pooled(shown, window)) >= share * plateau[:, None]
     return np.where(np.isnan(plateau), np.nan, reached.argmax(1) + 1.0)
 
 
@@ -116,12 +133,21 @@ def kept(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
 def return_gap(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
     """Median of the days between a session and the next, of those that had a next."""
     user, request = np.nonzero(np.isfinite(evaluation.gap))
-    return weighted_quantile(evaluation.gap[user, request], weights[:, user], 0.5)
+    return pooled_quantile(evaluation.gap[user, request], user, weights, 0.5)
 
 
 def sessions(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
     """Mean number of sessions in a trial."""
     return weighted_mean(_begun(evaluation, evaluation.active), weights)
+
+
+def session_length(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
+    """Mean number of requests in a session: all requests over all sessions.
+
+    The last session of a trial that was truncated counts with the requests that it had.
+    """
+    begun = _begun(evaluation, evaluation.active)
+    return ratio(weights @ evaluation.active.sum(1).astype(np.float32), weights @ begun)
 
 
 def activity(evaluation: Evaluation, weights: np.ndarray, days: float = 7.0) -> np.ndarray:
@@ -159,6 +185,11 @@ def regret(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
     return weighted_mean(lost / (evaluation.active.sum(1) * evaluation.slate), weights)
 
 
+def unknown(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
+    """NaN: of measures that take more than an evaluation, `(draws,)`."""
+    return np.full(len(weights), np.nan)
+
+
 @dataclass(frozen=True)
 class Metric:
     """A measure with what a table needs to show it.
@@ -178,19 +209,38 @@ METRICS: dict[str, Metric] = {
     "ctr": Metric("CTR", ctr),
     "ctr-interquartile": Metric("CTR, interquartile mean", ctr_interquartile),
     "ctr-pooled": Metric("CTR, pooled", ctr_pooled),
+    "ctr-first-5": Metric("CTR, first 5 requests", partial(ctr_first, requests=5)),
+    "ctr-first-10": Metric("CTR, first 10 requests", partial(ctr_first, requests=10)),
+    "ctr-first-20": Metric("CTR, first 20 requests", partial(ctr_first, requests=20)),
+    "ctr-first-50": Metric("CTR, first 50 requests", partial(ctr_first, requests=50)),
+    "ctr-worst-group": Metric("CTR, group served worst", ctr_worst_group),
+    "ctr-minority": Metric("CTR, smallest group", ctr_minority),
     "retention-1": Metric("day 1", partial(retention, day=1.0)),
     "retention-7": Metric("day 7", partial(retention, day=7.0)),
     "retention-30": Metric("day 30", partial(retention, day=30.0)),
     "kept": Metric("kept to the end", kept),
     "sessions": Metric("sessions", sessions, 2),
     "requests": Metric("requests", requests, 1),
+    "session-length": Metric("requests a session", session_length, 1),
     "activity": Metric("sessions a day, week 1", activity),
     "return-gap": Metric("return gap, days", return_gap, 2),
     "regret": Metric("regret", regret),
     "requests-to-plateau": Metric("requests to 90% of plateau", requests_to_plateau, 0),
+    "recovery": Metric("requests to recover from the jump", unknown, 0),
     "reward": Metric("reward", total_reward, 2),
+    "diversity": Metric("diversity within a user", unknown),
+    "topic-entropy": Metric("topic entropy within a user", unknown),
+    "coverage": Metric("catalogue shown to 10 users", unknown),
+    "popularity": Metric("quality percentile of what is shown", unknown),
+    "exposure-gini": Metric("Gini index of exposures", unknown),
 }
-"""Measures of one number each, by name."""
+"""Measures of one number each, by name. Those that need to know the catalogue, or when tastes
+jumped, are NaN here: `driftrec.agents.diversity.catalogue_metrics` and
+`driftrec.agents.recovery.recovery_metrics` give them."""
+
+
+def _groups(evaluation: Evaluation) -> np.ndarray:
+    return members(evaluation.group, evaluation.users, len(evaluation.group_names))
 
 
 def _begun(evaluation: Evaluation, where: np.ndarray) -> np.ndarray:
@@ -199,11 +249,11 @@ def _begun(evaluation: Evaluation, where: np.ndarray) -> np.ndarray:
     return (last + 1).astype(np.float32)
 
 
-def _pooled(values: np.ndarray, window: int) -> np.ndarray:
-    """Sums over `window` points around each, `(draws, points)`."""
+def pooled(values: np.ndarray, window: int) -> np.ndarray:
+    """Sums over `window` points (odd) around each, `(draws, points)`; fewer at the ends."""
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window must be odd and at least 1, got {window}")
     place = np.arange(values.shape[1])
     near = np.abs(place[:, None] - place) <= window // 2
-    pooled: np.ndarray = values @ near.astype(values.dtype)
-    return pooled
+    sums: np.ndarray = values @ near.astype(values.dtype)
+    return sums

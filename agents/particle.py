@@ -104,6 +104,15 @@ class ParticleFilter:
         memory = state.memory.after(items)
         return items, dataclasses.replace(learned, memory=memory)
 
+    def predict(self, state: ParticleState, items: Array) -> Array:
+        """Click probability of `items`, the last slate, float32 `(users, slate)`."""
+        weight, copies = normalised(state.log_weight), self._particles
+        repeats = np.repeat(state.memory.repeats, copies, axis=0)
+        slate = self._catalogue.show(np.repeat(items, copies, axis=0), repeats)
+        chance = self._model.respond(_join(state.particles), slate).mean
+        mean = np.einsum("up,ups->us", weight, chance.reshape(*weight.shape, -1))
+        return mean.astype(np.float32)
+
     def scores(self, state: ParticleState) -> Array:
         """What each item is worth to the policy now, `(users, items)`."""
         users = len(state.log_weight)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from driftrec.agents.evaluation import Evaluation
+from driftrec.agents.groups import user_groups
 from driftrec.envs.arrays import Array
 from driftrec.envs.simulation import Simulation, among
 
@@ -31,19 +32,31 @@ class Recorder:
         self._gap = np.full(shape, np.nan, np.float32)
         self._expected = np.zeros(shape, np.float32) if regret else None
         self._best = np.zeros(shape, np.float32) if regret else None
+        several = simulation.slate > 1
+        self._clicks = np.zeros(self._items.shape, np.float32) if several else None
+        self._predicted: np.ndarray | None = None
+        self._group = np.zeros(simulation.users, np.int32)
+        self._group_names: tuple[str, ...] = ()
 
-    def before(self, items: Array) -> None:
+    def before(self, items: Array, predicted: Array | None = None) -> None:
         """Take down a request that is about to be made.
 
         Args:
             items: the slates, `(users, slate)`.
+            predicted: their click probabilities as the policy sees them, likewise, if it does.
         """
         trials, now = self._simulation.trials, self._request
+        if now == 0:
+            self._group, self._group_names = user_groups(self._simulation)
         active = ~trials.over
         self._active[:, now] = active
         self._items[active, now] = items[active]
         self._day[active, now] = trials.day[active]
         self._session[active, now] = trials.session[active]
+        if predicted is not None:
+            if self._predicted is None:
+                self._predicted = np.zeros(self._items.shape, np.float32)
+            self._predicted[active, now] = predicted[active]
         if self._expected is not None and self._best is not None:
             self._expected[:, now] = self._value(items) * active
             self._best[:, now] = self._value(self._best_slate()) * active
@@ -52,6 +65,8 @@ class Recorder:
         """Take down what came of it, with the reward `(users,)`."""
         trials, now = self._simulation.trials, self._request
         self._feedback[:, now] = trials.feedback.sum(1)
+        if self._clicks is not None:
+            self._clicks[:, now] = trials.feedback
         self._reward[:, now] = reward
         self._gap[trials.returned, now] = trials.elapsed[trials.returned]
         self._request += 1
@@ -79,6 +94,10 @@ class Recorder:
             truncated=np.array(simulation.trials.truncated),
             last_day=np.array(simulation.trials.day, np.float32),
             stratum=np.zeros(simulation.users, np.int32),
+            clicks=self._clicks,
+            predicted=self._predicted,
+            group=self._group,
+            group_names=self._group_names,
         )
 
     def _value(self, items: Array) -> Array:

@@ -21,39 +21,39 @@ def _random(env: RecommendationVectorEnv) -> Policy:
 
 
 def _most_popular(env: RecommendationVectorEnv) -> Policy:
-    return _allowed(env, MostPopular(env.simulation.catalogue, env.simulation.slate))
+    return allowed(env, MostPopular(env.simulation.catalogue, env.simulation.slate))
 
 
 def _satiation_aware(env: RecommendationVectorEnv) -> Policy:
-    return _allowed(env, SatiationAwarePopular(env.simulation.catalogue, env.simulation.slate))
+    return allowed(env, SatiationAwarePopular(env.simulation.catalogue, env.simulation.slate))
 
 
 def _linucb(env: RecommendationVectorEnv, discount: float = 1.0) -> Policy:
     simulation = env.simulation
-    return _allowed(env, LinUCB(simulation.catalogue, simulation.slate, discount=discount))
+    return allowed(env, LinUCB(simulation.catalogue, simulation.slate, discount=discount))
 
 
 def _filter(env: RecommendationVectorEnv, acting: str) -> Policy:
     simulation = env.simulation
     model = FilterModel.from_user_model(simulation.model, simulation.catalogue)
-    return _allowed(env, BayesFilter(model, simulation.slate, acting=acting))
+    return allowed(env, BayesFilter(model, simulation.slate, acting=acting))
 
 
 def _particle(env: RecommendationVectorEnv) -> Policy:
     simulation = env.simulation
     model, catalogue = simulation.model, simulation.catalogue
-    return _allowed(env, ParticleFilter(model, catalogue, simulation.slate))
+    return allowed(env, ParticleFilter(model, catalogue, simulation.slate))
 
 
 def _core_oracle(env: RecommendationVectorEnv) -> Policy:
-    return _allowed(env, CoreOracle(env.simulation))
+    return allowed(env, CoreOracle(env.simulation))
 
 
 def _clairvoyant(env: RecommendationVectorEnv) -> Policy:
-    return _allowed(env, Clairvoyant(env.simulation))
+    return allowed(env, Clairvoyant(env.simulation))
 
 
-def _allowed(env: RecommendationVectorEnv, policy: Policy) -> Policy:
+def allowed(env: RecommendationVectorEnv, policy: Policy) -> Policy:
     """The policy, which shows unseen items alone, free to repeat itself where that is allowed."""
     return Repeating(policy) if env.population.repeats else policy
 

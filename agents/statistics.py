@@ -88,26 +88,80 @@ def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> 
     return np.where(total[:, 0] > 0, values[order][first], np.nan)
 
 
+def pooled_quantile(
+    values: np.ndarray, user: np.ndarray, weights: np.ndarray, share: float, blocks: int = 64
+) -> np.ndarray:
+    """`weighted_quantile` of values of which each user may have many.
+
+    The values are cut into blocks in their order. The weight in each says in which block the
+    quantile lies, and only there it is looked for.
+
+    Args:
+        values: without NaN, `(values,)`.
+        user: whose each value is, `(values,)`.
+        weights: of the users, `(draws, users)`.
+        share: in [0, 1].
+        blocks: how many.
+
+    Returns:
+        `(draws,)`; NaN where there is no weight at all.
+    """
+    draws, users = weights.shape
+    found = np.full(draws, np.nan)
+    if not len(values):
+        return found
+    order = np.argsort(values, kind="stable")
+    values, user = values[order], user[order]
+    block = np.arange(len(values)) * blocks // len(values)
+    count = np.bincount(user * blocks + block, minlength=users * blocks).reshape(users, blocks)
+    below = np.cumsum(weights @ count.astype(weights.dtype), axis=1, dtype=np.float64)
+    target = share * below[:, -1] - 1e-9
+    where = (below >= target[:, None]).argmax(axis=1)
+    for number in np.unique(where):
+        rows, inside = np.flatnonzero(where == number), np.flatnonzero(block == number)
+        before = below[rows, number - 1] if number else np.zeros(len(rows))
+        upto = np.cumsum(weights[np.ix_(rows, user[inside])], axis=1, dtype=np.float64)
+        first = (upto >= (target[rows] - before)[:, None]).argmax(axis=1)
+        found[rows] = values[inside][first]
+    return np.where(below[:, -1] > 0, found, np.nan)
+
+
 def interquartile_mean(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Mean of the middle half (Agarwal et al. 2021, "Deep reinforcement learning at the edge").
 
     A value that straddles a quartile counts by the part of it that lies inside.
 
     Args:
-        values: `(users,)`, without NaN.
+        values: without NaN, `(users,)`, or `(draws, users)` where each draw has its own.
         weights: `(draws, users)`; all one if left out.
 
     Returns:
         `(draws,)`, of one draw if there are no weights.
     """
-    weights = np.ones((1, len(values))) if weights is None else weights
-    order = np.argsort(values, kind="stable")
-    upper = np.cumsum(weights[:, order], axis=1, dtype=np.float64)
-    total = upper[:, -1:]
-    clipped = np.clip(upper, 0.25 * total, 0.75 * total)
-    inside = np.diff(clipped, axis=1, prepend=0.25 * total)
-    mean: np.ndarray = inside @ values[order] / (0.5 * total[:, 0])
+    weights = np.ones((1, values.shape[-1])) if weights is None else weights
+    order = np.argsort(values, axis=-1, kind="stable")
+    several = values.ndim == 2
+    ordered = np.take_along_axis(weights, order, axis=1) if several else weights[:, order]
+    upper = np.cumsum(ordered, axis=1)
+    total = upper[:, -1:].copy()
+    np.clip(upper, 0.25 * total, 0.75 * total, out=upper)
+    inside = np.diff(upper, axis=1, prepend=0.25 * total)
+    ranked = np.take_along_axis(values, order, axis=-1)
+    middle = np.vecdot(inside, ranked) if several else inside @ ranked
+    mean: np.ndarray = middle / (0.5 * total[:, 0])
     return mean
+
+
+def linear_draws(value: float, derivative: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A statistic under other weights of users, to first order, `(draws,)`.
+
+    Args:
+        value: with all users counting the same.
+        derivative: with respect to the share of each user, of mean 0, `(users,)`.
+        weights: `(draws, users)`.
+    """
+    moved: np.ndarray = ratio(weights @ derivative.astype(weights.dtype), weights.sum(1))
+    return value + moved
 
 
 def user_weights(strata: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -32,10 +32,12 @@ def still_active(
     """
     # On a tied day those who churned come first, since the censored are at risk on that day.
     order = np.lexsort((~churned, last_day))
-    weight = weights[:, order].astype(np.float64)
-    at_risk = np.cumsum(weight[:, ::-1], axis=1)[:, ::-1]
-    lost = np.where(churned[order], weight, 0)
+    weight = weights[:, order]
+    upto = np.cumsum(weight, axis=1)
+    lost_at = np.flatnonzero(churned[order] & (last_day[order] < np.max(days, initial=0)))
+    lost = weight[:, lost_at].astype(np.float64)
+    at_risk = lost + upto[:, -1:] - upto[:, lost_at]
     # One factor a user: the factors of users tied on a day telescope to the factor of the day.
-    kept = np.cumprod(1 - lost / np.maximum(at_risk, 1), axis=1)
-    kept = np.concatenate([np.ones((len(weight), 1)), kept], axis=1)
-    return kept[:, np.searchsorted(last_day[order], days, side="left")]
+    factor = 1 - np.divide(lost, at_risk, out=np.zeros_like(lost), where=at_risk > 0)
+    kept = np.concatenate([np.ones((len(weight), 1)), np.cumprod(factor, axis=1)], axis=1)
+    return kept[:, np.searchsorted(last_day[order][lost_at], days, side="left")]

@@ -34,7 +34,7 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     context = multiprocessing.get_context("spawn")
     strangers = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, context, initializer=_depend_on_parent)
+    pool = ProcessPoolExecutor(workers, context, initializer=depend_on_parent)
     try:
         yield pool
     except BaseException:
@@ -55,7 +55,7 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
                 os.environ[name] = value
 
 
-def _depend_on_parent() -> None:
+def depend_on_parent() -> None:
     """Leave interrupts to the parent, and end with it even if it was killed.
 
     A worker that outlived it would go on writing where the next run writes.

@@ -1,202 +1,285 @@
-r"""Compare policies on users that none of them has met.
+r"""Benchmark recommendation policies on users that none of them has met.
 
-Every policy meets the same users with the same luck. A run that was killed goes on where it was
+Every method meets the same users with the same luck. A run that was killed goes on where it was
 when the same command is given again: what is done lies in the output folder.
 
 Examples:
-    python scripts/benchmark.py --population Feed --policies random most-popular filter-ucb
-    python scripts/benchmark.py --checkpoint rl2=runs/feed-0 rl2=runs/feed-1 rl2=runs/feed-2
-    python scripts/benchmark.py --population Slate --split ood-drift --users 4000 --seeds 2
-    python scripts/benchmark.py --population my_plugin --policies random most-popular particle \
+    python scripts/benchmark.py --suite cold-start-v1 --size smoke --out runs/cold-start
+    python scripts/benchmark.py --suite all --out runs/night
+    python scripts/benchmark.py --suite dynamic-v1 --methods most-popular filter-ucb linucb rl2
+    python scripts/benchmark.py --population my_plugin --methods random most-popular particle \
         --reference particle
+    python scripts/benchmark.py --population Feed --checkpoint rl2=runs/feed-0 rl2=runs/feed-1
+    python scripts/benchmark.py compare amortised recurrent-ppo --out runs/night
+    python scripts/benchmark.py leaderboard --out runs/night --page docs/leaderboard.md
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
-from functools import partial
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import tyro
-from common import Candidate, NamedPolicy, SavedPolicy, console, progress_bar, run
+from common import console, run
+from driftrec.agents.benchmark.leaderboard import leaderboard
+from driftrec.agents.benchmark.summary import read_summary, summarise, user_table, write_users
+from driftrec.agents.benchmark.tables import compare, results_table, to_latex, to_markdown
 
-import driftrec
-from driftrec.agents.comparison import Comparison
-from driftrec.agents.evaluation import Evaluation, join
-from driftrec.agents.harness import evaluate
-from driftrec.agents.plots import plot_adaptation, plot_advantage, plot_survival
-from driftrec.agents.report import results_table, to_dict, to_markdown
-from driftrec.agents.workers import worker_pool
-from driftrec.envs import Population, RecommendationVectorEnv, make_population
+from driftrec.agents.benchmark.grid import list_cells, run_grid
+from driftrec.agents.benchmark.report import write_report
+from driftrec.agents.benchmark.results import ScenarioResult
+from driftrec.agents.benchmark.suite import Scenario, Suite
+from driftrec.agents.benchmark.suites import SUITES, make_suite
+from driftrec.agents.method import Method, Size
+from driftrec.agents.methods import make_method
+from driftrec.envs import make_population
 from driftrec.envs.files import write_json, write_text
+from driftrec.meta.saved_method import SavedMethod
 
-FORBIDDEN = r"[^\w.-]"
-"""What a file's name should not hold."""
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """What to compare, on whom, and where the results go."""
 
+    suite: tuple[str, ...] = ()
+    """Suites by name, or all; none for a population of your own choice."""
+    size: Size = "standard"
+    """How much is trained and how many users are met: smoke, standard or full."""
     population: str = "Feed"
-    """Name of a population, or of an installed plug-in."""
-    policies: tuple[str, ...] = ("random", "most-popular", "discounted-linucb", "filter-ucb")
-    """Policies by name. The score needs most-popular and the reference."""
+    """Without a suite: name of a population, or of an installed plug-in."""
+    trained_on: str = ""
+    """Without a suite: the population that methods are trained on, if it is another one."""
+    methods: tuple[str, ...] = ()
+    """Methods by name, instead of those of the suite."""
     checkpoint: tuple[str, ...] = ()
     """Learned policies, each as name=path; those of one name are its training seeds."""
+    baseline: str = "most-popular"
+    """Without a suite: the method whose score is 0."""
     reference: str = "filter-ucb"
-    """The policy whose score is 1; particle for users that filter-ucb cannot read."""
+    """Without a suite: the method whose score is 1; particle for users that no filter reads."""
     split: str = "test"
-    """Part of the population: test, ood-drift, ood-taste, ood-items, validation or train."""
-    users: int = 1000
-    """Users for each seed."""
-    seeds: int = 1
-    """How many times users are drawn: seed, seed + 1 and so on."""
-    seed: int = 0
-    """The first seed."""
+    """Without a suite: test, ood-drift, ood-taste, ood-items, validation or train."""
+    users: int = 500
+    """Without a suite: users met."""
     batch: int = 250
-    """Users simulated at once; part of what says who they are."""
-    reward: str = "clicks"
-    """Name of the reward to record: clicks, retention or returns."""
-    regret: bool = True
-    """Whether to measure regret to the clairvoyant."""
+    """Without a suite: users simulated at once; part of what says who they are."""
+    seed: int = 0
+    """Without a suite: of the users."""
+    seeds: int = 1
+    """Without a suite: trainings of each method that trains."""
+    executor: Literal["process", "here", "ray"] = "process"
+    """Where cells run: processes of this machine, this process, or a Ray cluster."""
+    workers: int = 2
+    """Processes, or cells at a time on a cluster."""
     draws: int = 2000
     """Bootstrap draws for the intervals."""
-    workers: int = 2
-    """Processes."""
-    fresh: bool = False
-    """Evaluate anew what the output folder holds already."""
+    retry: bool = True
+    """Whether cells that failed before are tried again."""
+    list: bool = False
+    """Show what is done and what is to do, and stop."""
     out: Path = Path("runs/benchmark")
-    """Folder of the results: results.json, table.md and plots."""
+    """Folder of the results."""
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Say which of two methods is better, by how much, and how sure that is."""
+
+    first: tyro.conf.Positional[str]
+    """A method."""
+    second: tyro.conf.Positional[str]
+    """Another one."""
+    out: Path = Path("runs/benchmark")
+    """Folder of a benchmark's results."""
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Write the page of a benchmark's results."""
+
+    out: Path = Path("runs/benchmark")
+    """Folder of a benchmark's results."""
+    page: Path = Path("docs/leaderboard.md")
+    """The page to write."""
 
 
 def main() -> None:
-    """Evaluate every policy, then print the table and write the results."""
-    options = tyro.cli(Benchmark, description=__doc__)
-    if options.seeds < 1 or options.draws < 1:
+    """Run the benchmark, or one of the commands on its results."""
+    commands: dict[str, tuple[type[Any], Any]] = {
+        "compare": (Compare, compare_two),
+        "leaderboard": (Leaderboard, write_leaderboard),
+    }
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in commands:
+        kind, action = commands[arguments[0]]
+        action(tyro.cli(kind, args=arguments[1:], prog=f"benchmark.py {arguments[0]}"))
+    else:
+        benchmark(tyro.cli(Benchmark, args=arguments, description=__doc__))
+
+
+def benchmark(options: Benchmark) -> None:
+    """Run the cells that are missing, then write and print the results of each suite."""
+    if options.draws < 1 or options.workers < 1:
         raise ValueError(
-            f"seeds and draws must be at least 1, got {options.seeds} and {options.draws}"
+            f"draws and workers must be at least 1, got {options.draws} and {options.workers}"
+        )
+    saved = saved_methods(options.checkpoint)
+    summaries = []
+    for suite in suites_of(options):
+        scenarios = [
+            chosen(scenario, options.methods, saved) for scenario in suite.make(options.size)
+        ]
+        methods = methods_of(scenarios, saved)
+        if options.list:
+            list_suite(suite, scenarios, methods, options)
+            continue
+        results = run_grid(
+            scenarios,
+            methods,
+            options.out,
+            size=options.size,
+            executor=options.executor,
+            workers=options.workers,
+            retry=options.retry,
+        )
+        summaries.append(write_results(suite, results, options))
+    if summaries:
+        write_report(summaries, options.out / "report.html")
+        console().print(f"Report: {options.out / 'report.html'}", soft_wrap=True)
+
+
+def suites_of(options: Benchmark) -> list[Suite]:
+    """The suites that are asked for, or one scenario of the user's own."""
+    if options.suite:
+        names = list(SUITES) if options.suite == ("all",) else options.suite
+        return [make_suite(name) for name in names]
+    scenario = own_scenario(options)
+    return [
+        Suite(options.population, options.population, scenario.question, lambda size: (scenario,))
+    ]
+
+
+def own_scenario(options: Benchmark) -> Scenario:
+    """The scenario that the options describe.
+
+    Raises:
+        ValueError: if an option is unknown or out of range.
+    """
+    if min(options.users, options.batch, options.seeds) < 1 or options.seed < 0:
+        raise ValueError(
+            "users, batch and seeds must be at least 1 and seed at least 0, got "
+            f"{options.users}, {options.batch}, {options.seeds} and {options.seed}"
         )
     population = make_population(options.population)
-    candidates = named_candidates(options)
-    check_candidates(population, options.split, candidates)
-    total = options.seeds * options.users * sum(len(found) for found in candidates.values())
-    with worker_pool(options.workers) as pool, progress_bar(total) as report:
-        evaluations = {
-            name: [
-                evaluated(options, population, name, candidate, pool, partial(report, name))
-                for candidate in found
-            ]
-            for name, found in candidates.items()
-        }
-    comparison = Comparison(evaluations, draws=options.draws, reference=options.reference)
-    write_results(options, comparison)
+    population.split(options.split)
+    source = make_population(options.trained_on) if options.trained_on else population
+    return Scenario(
+        name=options.population,
+        question=f"Users of {options.population}, {options.split} split.",
+        population=population,
+        trained_on=source,
+        split=options.split,
+        users=options.users,
+        methods=("random", "most-popular", "discounted-linucb", "filter-ucb"),
+        batch=options.batch,
+        seed=options.seed,
+        baseline=options.baseline,
+        reference=options.reference,
+        seeds=options.seeds,
+    )
 
 
-def named_candidates(options: Benchmark) -> dict[str, list[Candidate]]:
-    """The policies to compare, a list of one for each baseline and of training seeds for others."""
-    found: dict[str, list[Candidate]] = {name: [NamedPolicy(name)] for name in options.policies}
-    for entry in options.checkpoint:
+def saved_methods(entries: Sequence[str]) -> dict[str, Method]:
+    """The methods that checkpoints make, each entry being name=path.
+
+    Raises:
+        ValueError: if an entry has another form, or a checkpoint is damaged.
+        FileNotFoundError: if there is nothing at a path.
+    """
+    paths: dict[str, list[str]] = {}
+    for entry in entries:
         name, separator, path = entry.partition("=")
         if not (name and separator and path):
             raise ValueError(f"checkpoint must be name=path, got {entry!r}")
-        if name in options.policies:
-            raise ValueError(f"the name {name!r} is a policy's: give the checkpoint another")
-        found.setdefault(name, []).append(SavedPolicy(Path(path)))
-    if not found:
-        raise ValueError("there must be at least one policy or checkpoint to compare, got none")
-    return found
+        paths.setdefault(name, []).append(path)
+    return {name: SavedMethod(name, paths=tuple(found)) for name, found in paths.items()}
 
 
-def check_candidates(
-    population: Population, split: str, candidates: dict[str, list[Candidate]]
+def chosen(scenario: Scenario, names: Sequence[str], saved: dict[str, Method]) -> Scenario:
+    """The scenario with the methods that are asked for, and the checkpoints."""
+    methods = tuple(names) or scenario.methods
+    if taken := set(methods) & set(saved):
+        raise ValueError(f"the name {min(taken)!r} is a method's: give the checkpoint another")
+    return replace(scenario, methods=(*methods, *saved))
+
+
+def methods_of(scenarios: Sequence[Scenario], saved: dict[str, Method]) -> dict[str, Method]:
+    """The methods of all scenarios by name, each made once."""
+    names = dict.fromkeys(name for scenario in scenarios for name in scenario.methods)
+    return {name: saved[name] if name in saved else make_method(name) for name in names}
+
+
+def list_suite(
+    suite: Suite, scenarios: Sequence[Scenario], methods: dict[str, Method], options: Benchmark
 ) -> None:
-    """Make every policy once, so that one that does not suit these users fails before the run."""
-    env = RecommendationVectorEnv(population, 1, split=split)
-    env.reset(seed=0)
-    for name, found in candidates.items():
-        for candidate in found:
-            try:
-                candidate(env)
-            except ValueError as error:
-                raise ValueError(f"{name} cannot act on {population.name}: {error}") from error
-
-
-def evaluated(
-    options: Benchmark,
-    population: Population,
-    name: str,
-    candidate: Candidate,
-    pool: Executor | None,
-    progress: Callable[[int], None],
-) -> Evaluation:
-    """The evaluation of one policy on the users of all seeds, from the output folder if there."""
-    parts = []
-    for seed in range(options.seed, options.seed + options.seeds):
-        key = fingerprint(options, population, name, candidate, seed)
-        path = options.out / "evaluations" / f"{re.sub(FORBIDDEN, '_', name)}-{seed}-{key}.npz"
-        part = None if options.fresh else stored(path)
-        if part is None:
-            part = evaluate(
-                candidate,
-                population,
-                name=name,
-                split=options.split,
-                users=options.users,
-                batch=options.batch,
-                seed=seed,
-                reward=options.reward,
-                regret=options.regret,
-                pool=pool,
-                progress=progress,
-            )
-            part.save(path)
-        else:
-            progress(part.users)
-        parts.append(part)
-    return join(parts)
-
-
-def stored(path: Path) -> Evaluation | None:
-    """An evaluation made before, unless there is none or it is damaged."""
-    try:
-        return Evaluation.load(path)
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def fingerprint(
-    options: Benchmark, population: Population, name: str, candidate: Candidate, seed: int
-) -> str:
-    """Hash of all that an evaluation depends on but the code."""
-    split = population.split(options.split)
-    settings = [
-        driftrec.__version__, name, candidate.fingerprint(), seed, options.users, options.batch,
-        options.reward, options.regret, population.name, options.split, population.slate,
-        population.max_requests, population.max_days, repr(split.model),
-    ]  # fmt: skip
-    digest = hashlib.sha256(json.dumps(settings).encode())
-    digest.update(split.catalogue.table.tobytes())
-    return digest.hexdigest()[:16]
-
-
-def write_results(options: Benchmark, comparison: Comparison) -> None:
-    """Print the table; write the numbers, the table and the plots."""
-    settings = asdict(options) | {"out": str(options.out)}
-    write_json(options.out / "results.json", {"settings": settings} | to_dict(comparison))
-    write_text(options.out / "table.md", to_markdown(comparison))
-    plot_adaptation(comparison, options.out / "adaptation.png")
-    plot_survival(comparison, options.out / "retention.png")
-    if comparison.baseline in comparison.policies and len(comparison.policies) > 1:
-        plot_advantage(comparison, options.out / "advantage.png")
+    """Print the cells of a suite: what is done and what is to do."""
     screen = console()
-    screen.print(results_table(comparison))
-    screen.print(f"Results, table and plots: {options.out}", soft_wrap=True)
+    screen.print(suite.name)
+    for cell in list_cells(scenarios, methods, options.out, size=options.size):
+        screen.print(f"  {cell}", markup=False, highlight=False)
+
+
+def write_results(
+    suite: Suite, results: Sequence[ScenarioResult], options: Benchmark
+) -> dict[str, Any]:
+    """Summarise a suite; write the summary, every user's row and the tables, and print them."""
+    summary = summarise(
+        suite.name, suite.title, suite.question, options.size, results,
+        draws=options.draws, command=command(),
+    )  # fmt: skip
+    folder = options.out / suite.name
+    write_json(folder / SUMMARY, summary)
+    write_users(user_table(results), folder / "results.parquet")
+    write_text(folder / "table.md", to_markdown(summary))
+    write_text(folder / "table.tex", to_latex(summary))
+    console().print(results_table(summary))
+    return summary
+
+
+def command() -> str:
+    """The command line, as it may be given again."""
+    return " ".join(["python scripts/benchmark.py", *map(shlex.quote, sys.argv[1:])])
+
+
+def compare_two(options: Compare) -> None:
+    """Print which of two methods is better in each scenario and suite."""
+    text = compare(summaries_in(options.out), options.first, options.second)
+    console().print(text, markup=False, highlight=False)
+
+
+def write_leaderboard(options: Leaderboard) -> None:
+    """Write the page of all suites that lie in the folder."""
+    write_text(options.page, leaderboard(summaries_in(options.out)))
+    console().print(f"written: {options.page}", soft_wrap=True)
+
+
+def summaries_in(folder: Path) -> list[dict[str, Any]]:
+    """The summaries of a benchmark's folder, suites of this package first.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    paths = {path.parent.name: path for path in sorted(folder.glob(f"*/{SUMMARY}"))}
+    if not paths:
+        raise ValueError(f"no {SUMMARY} in the folders of {folder}: run the benchmark first")
+    order = [name for name in SUITES if name in paths]
+    return [read_summary(paths[name]) for name in (*order, *sorted(set(paths) - set(order)))]
 
 
 if __name__ == "__main__":

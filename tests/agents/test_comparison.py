@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from driftrec.agents.comparison import Comparison
 from driftrec.agents.evaluation import Evaluation
 from driftrec.agents.harness import evaluate
-from driftrec.agents.metrics import adaptation_curve
+from driftrec.agents.metrics import Metric, adaptation_curve, ctr_first
 from driftrec.agents.registry import POLICIES
 
 USERS = 300
@@ -98,6 +99,39 @@ def test_the_bootstrap_follows_from_its_seed(popular: Evaluation) -> None:
     one, again, other = (Comparison({"a": popular}, seed=seed).estimate("a") for seed in (0, 0, 1))
     assert one == again
     assert one != other
+
+
+def test_comparisons_can_share_the_draws_of_training_seeds(popular: Evaluation) -> None:
+    seeds = [shifted(popular, amount) for amount in (-0.1, 0.0, 0.1)]
+    one, other, third = (
+        Comparison({"a": seeds}, seed=seed, trainings=trainings)
+        for seed, trainings in ((1, 5), ([2, 3], 5), (1, 6))
+    )
+    np.testing.assert_array_equal(one.seed_shares["a"], other.seed_shares["a"])
+    assert not np.array_equal(one.user_weights, other.user_weights)
+    np.testing.assert_array_equal(one.user_weights, third.user_weights)
+    assert not np.array_equal(one.seed_shares["a"], third.seed_shares["a"])
+    # Left out, both follow from the one seed.
+    alone = Comparison({"a": seeds}, seed=5)
+    np.testing.assert_array_equal(one.seed_shares["a"], alone.seed_shares["a"])
+
+
+def test_what_can_be_measured_is_given_by_name(popular: Evaluation) -> None:
+    metrics = {"first": Metric("CTR of the first", partial(ctr_first, requests=1))}
+    comparison = Comparison({"a": popular}, metrics=metrics)
+    assert comparison.estimate("a", "first").value == pytest.approx(popular.feedback[:, 0].mean())
+    with pytest.raises(ValueError, match=r"one of \['first'\]"):
+        comparison.estimate("a", "sessions")
+
+
+def test_scores_of_a_curve_are_told_point_by_point(popular: Evaluation) -> None:
+    # Only from the tenth request on is the reference better.
+    better = np.where(np.arange(popular.requests) < 10, 0, 0.2) * popular.active
+    high = replace(popular, feedback=popular.feedback + better)
+    comparison = Comparison({"low": popular, "high": high}, baseline="low", reference="high")
+    score = comparison.score("high", adaptation_curve)
+    assert np.isnan(score.low[:10]).all()
+    np.testing.assert_allclose(score.low[10:], 1)
 
 
 def test_comparing_different_users_is_an_error(popular: Evaluation) -> None:

@@ -1,5 +1,6 @@
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 
 from driftrec.agents.evaluation import Evaluation, join
 from driftrec.agents.harness import PolicyError, evaluate
+from driftrec.agents.memory import new_memory
 from driftrec.agents.registry import POLICIES
+from driftrec.agents.repeating import Repeating
 from driftrec.agents.workers import worker_pool
 from driftrec.envs import Population, feed_population, slate_population
 
@@ -204,6 +207,84 @@ def test_a_damaged_file_is_an_error(popular: Evaluation, tmp_path: Path, damage:
         path.write_bytes(path.read_bytes()[: 5000 if damage == "cut" else 0])
     with pytest.raises(ValueError, match="must be an evaluation saved by driftrec"):
         Evaluation.load(path)
+
+
+def test_a_file_of_before_predictions_and_groups_is_read(
+    popular: Evaluation, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.npz"
+    popular.save(path)
+    with np.load(path) as archive:
+        content = {name: archive[name] for name in archive.files}
+    new = {"clicks", "predicted", "group", "group_names"}
+    settings = json.loads(str(content.pop("settings")))
+    kept = {name: value for name, value in settings.items() if name not in new}
+    arrays = {name: array for name, array in content.items() if name not in new}
+    np.savez_compressed(path, settings=np.array(json.dumps(kept)), **arrays)
+    old = Evaluation.load(path)
+    assert same(old, replace(popular, group=None, group_names=()))
+
+
+class Guess(Script):
+    """Says that the chance of a click on an item is its number over 1000."""
+
+    def act(self, observation: Any, state: Count) -> tuple[Any, Any]:
+        first = self.item(state.seen)[:, None]
+        return first + np.arange(observation["slate"].shape[1]), Count(state.seen + 1)
+
+    def predict(self, state: Count, items: np.ndarray) -> Any:
+        # The state is the one that chose these items: its count is one ahead of them.
+        assert (items[:, 0] == state.seen - 1).all()
+        return (items / 1000).astype(np.float32)
+
+
+@pytest.mark.parametrize("population", [feed_population(), slate_population()])
+def test_what_a_policy_predicts_is_recorded_item_by_item(population: Population) -> None:
+    got = evaluate(lambda env: Guess(lambda seen: seen), population, **SMALL)
+    assert got.predicted is not None
+    expected = got.items / 1000 * got.active[:, :, None]
+    np.testing.assert_allclose(got.predicted, expected, atol=1e-6)
+    np.testing.assert_allclose(got.item_feedback.sum(2), got.feedback)
+    assert (got.clicks is None) == (got.slate == 1)
+    assert got.item_feedback.shape == got.items.shape
+
+
+def test_predictions_are_asked_of_the_policy_that_repeats_itself(feed: Population) -> None:
+    @dataclass(slots=True)
+    class Remembers:
+        memory: Any
+
+    class Sure:
+        def start(self, users: int) -> Any:
+            return Remembers(new_memory(users, 500, 1))
+
+        def act(self, observation: Any, state: Any) -> tuple[Any, Any]:
+            items = np.zeros((len(state.memory.last), 1), np.int64)
+            return items, Remembers(state.memory.after(items))
+
+        def predict(self, state: Any, items: np.ndarray) -> Any:
+            return np.full(items.shape, 0.75)
+
+    got = evaluate(lambda env: Repeating(Sure()), feed, **SMALL)
+    assert got.predicted is not None
+    assert (got.predicted[got.active] == 0.75).all()
+
+
+@pytest.mark.parametrize(
+    ("guess", "message"),
+    [
+        (np.zeros(40), r"shape \(40, 1\), got shape \(40,\)"),
+        (np.full((40, 1), 1.5), r"in \[0, 1\], got numbers from 1.5 to 1.5"),
+        (np.full((40, 1), np.nan), "in .0, 1., got numbers from nan"),
+    ],
+)
+def test_a_wrong_prediction_is_an_error(feed: Population, guess: np.ndarray, message: str) -> None:
+    class Wrong(Script):
+        def predict(self, state: Count, items: np.ndarray) -> Any:
+            return guess
+
+    with pytest.raises(PolicyError, match=f"policy 'wrong' must predict.*{message}"):
+        evaluate(lambda env: Wrong(lambda seen: seen), feed, name="wrong", **SMALL)
 
 
 def test_joined_seeds_are_strata(feed: Population, popular: Evaluation) -> None:

@@ -8,6 +8,7 @@ from driftrec.agents.metrics import (
     METRICS,
     activity,
     adaptation_curve,
+    ctr_first,
     ctr_pooled,
     kept,
     regret,
@@ -16,6 +17,7 @@ from driftrec.agents.metrics import (
     retention,
     return_gap,
     session_curve,
+    session_length,
     sessions,
     total_reward,
     user_ctr,
@@ -70,6 +72,19 @@ def test_adaptation_curve_is_of_those_still_there() -> None:
 
 def test_session_curve_pools_the_requests_of_a_session() -> None:
     np.testing.assert_allclose(session_curve(record(), ONE, 3), [[0.5, 1, NAN]])
+
+
+def test_the_first_requests_are_those_that_a_user_lived_to_see() -> None:
+    evaluation = record()
+    assert ctr_first(evaluation, ONE, 1) == pytest.approx(0.5)
+    assert ctr_first(evaluation, ONE, 3) == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert METRICS["ctr-first-50"].measure(evaluation, ONE) == pytest.approx(0.625)
+
+
+def test_session_length_is_requests_over_sessions() -> None:
+    assert session_length(record(), ONE) == pytest.approx(6 / 3)
+    weights = np.array([[1.0, 4.0]], np.float32)
+    assert session_length(record(), weights) == pytest.approx((4 + 4 * 2) / (2 + 4))
 
 
 @pytest.mark.parametrize("window", [0, 2, -1])

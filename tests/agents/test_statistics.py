@@ -5,6 +5,8 @@ from scipy.stats import trim_mean
 from driftrec.agents.statistics import (
     Interval,
     interquartile_mean,
+    linear_draws,
+    pooled_quantile,
     ratio,
     seed_weights,
     user_weights,
@@ -41,6 +43,28 @@ def test_weights_stand_for_repeated_users() -> None:
         assert median == np.quantile(repeated(values, row), 0.5, method="inverted_cdf")
     np.testing.assert_allclose(
         weighted_mean(values, weights), [repeated(values, row).mean() for row in weights], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("values", [1, 7, 500])
+def test_the_quantile_of_pooled_values_is_that_of_all_of_them(values: int) -> None:
+    rng = np.random.default_rng(5)
+    user, value = rng.integers(0, 20, values), np.round(rng.lognormal(size=values), 1)
+    weights = rng.integers(0, 3, size=(30, 20)).astype(np.float32)
+    for share in (0.0, 0.1, 0.5, 1.0):
+        np.testing.assert_array_equal(
+            pooled_quantile(value, user, weights, share, blocks=8),
+            weighted_quantile(value, weights[:, user], share),
+        )
+    assert np.isnan(pooled_quantile(value[:0], user[:0], weights, 0.5)).all()
+
+
+def test_linear_draws_are_exact_for_a_mean() -> None:
+    rng = np.random.default_rng(6)
+    values, weights = rng.normal(size=50), rng.integers(0, 3, size=(4, 50)).astype(float)
+    np.testing.assert_allclose(
+        linear_draws(float(values.mean()), values - values.mean(), weights),
+        weighted_mean(values, weights),
     )
 
 

@@ -51,3 +51,19 @@ def test_recovers_the_truth_behind_independent_censoring() -> None:
     )
     np.testing.assert_allclose(got[0], np.exp(-np.array([0.1, 0.7, 1.5])), atol=0.02)
     assert (np.minimum(churn, limit) >= 7).mean() == pytest.approx(np.exp(-1.4), abs=0.02)
+
+
+def test_agrees_with_lifelines() -> None:
+    lifelines = pytest.importorskip("lifelines")
+    rng = np.random.default_rng(4)
+    # Whole days, so that there are ties, of churn with churn and with truncation.
+    last_day = rng.integers(0, 15, size=400).astype(float)
+    churned = rng.random(400) < 0.6
+    weights = rng.integers(0, 4, size=(3, 400)).astype(np.float32)
+    days = np.arange(0, 15) + 0.5
+    got = still_active(last_day, churned, weights, days)
+    for row, share in zip(weights, got, strict=True):
+        fitter = lifelines.KaplanMeierFitter()
+        counted = row > 0
+        fitter.fit(last_day[counted], churned[counted], weights=row[counted].astype(int))
+        np.testing.assert_allclose(share, fitter.survival_function_at_times(days), atol=1e-12)

@@ -1,0 +1,1 @@
+"""The benchmark of dynamic recommendation policies: suites, grid, statistics, report."""

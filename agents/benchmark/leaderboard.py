@@ -1,0 +1,177 @@
+"""The leaderboard: a page of Markdown with every suite's ranking, and who wins against whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from driftrec.agents.benchmark.numbers import (
+    SCORE_DECIMALS,
+    duration,
+    estimate,
+    number,
+    p_value,
+)
+from driftrec.agents.benchmark.tables import plain
+from driftrec.agents.benchmark.verdict import Judged, Summary, in_words, judged, on_average, tally
+
+OPEN_REFERENCES = ("random", "most-popular", "recent-popular", "satiation-aware")
+"""References that know no more of users than any other method. The rest know their true model, a
+distorted one, or their hidden state: yardsticks, not rivals."""
+
+HEAD = """# Leaderboard
+
+Every method meets the same simulated users, with the same luck; none of them was trained or tuned
+on. Scores are CTR on a scale where 0 is the baseline and 1 the reference, which knows the users'
+true model where there is a filter for it; methods in italics know more of the users than they could
+in earnest, and do not compete. Adjusted p: after Holm's correction over all pairs of a scenario.
+"""
+
+
+def leaderboard(summaries: Sequence[Summary]) -> str:
+    """The page, in Markdown that Sphinx takes as strictly as can be.
+
+    Args:
+        summaries: of the suites, in their order on the page.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    if not summaries:
+        raise ValueError("a leaderboard needs at least one summary, got none")
+    return "\n".join([HEAD, *map(_suite, summaries)])
+
+
+def best(summary: Summary, *, meta: bool) -> str | None:
+    """The meta-learner, or else the rival of meta-learners, that ranks highest in a suite."""
+    for row in summary["overall"]:
+        if _measured(row["score"]) and _competes(row["method"], row["family"], meta=meta):
+            return str(row["method"])
+    return None
+
+
+def best_there(scenario: Mapping[str, Any]) -> str | None:
+    """The rival of meta-learners with the highest CTR in a scenario."""
+    rivals = {
+        row["name"]: row["metrics"]["ctr"]["value"]
+        for row in scenario["methods"]
+        if _competes(row["name"], row["family"], meta=False) and _measured(row["metrics"]["ctr"])
+    }
+    return max(rivals, key=lambda name: float(rivals[name]), default=None)
+
+
+def _competes(name: str, family: str, *, meta: bool) -> bool:
+    if meta or family == "meta":
+        return meta and family == "meta"
+    return family != "reference" or name in OPEN_REFERENCES
+
+
+def _measured(interval: Mapping[str, Any]) -> bool:
+    return interval["value"] is not None
+
+
+def _suite(summary: Summary) -> str:
+    machine = f" on {plain(summary['machine'])}" if summary["machine"] else ""
+    return "\n".join([
+        f"## {plain(summary['title'])}",
+        "",
+        plain(summary["question"]),
+        "",
+        f"Suite `{summary['suite']}`, size {summary['size']}, {len(summary['scenarios'])} "
+        f"scenarios, {summary['level']:.0%} intervals; {duration(summary['seconds'])} of CPU time"
+        f"{machine}, driftrec {summary['driftrec']}:",
+        "",
+        "```console",
+        f"$ {summary['command']}",
+        "```",
+        "",
+        _ranking(summary),
+        "",
+        _duel(summary),
+    ])  # fmt: skip
+
+
+def _ranking(summary: Summary) -> str:
+    rows = []
+    for place, row in enumerate(summary["overall"], 1):
+        numbers = [estimate(row[part], SCORE_DECIMALS) for part in ("score", "iqm", "median")]
+        knows_more = not any(_competes(row["method"], row["family"], meta=m) for m in (True, False))
+        name = f"*{plain(row['method'])}*" if knows_more else plain(row["method"])
+        about = (number(row["rank"], 1), str(row["scenarios"]), duration(row["cpu_seconds"]))
+        rows.append((str(place), name, row["family"], *numbers, *about))
+    headings = (
+        "", "method", "family", "score", "interquartile mean", "median", "mean rank", "scenarios",
+        "training, CPU",
+    )  # fmt: skip
+    return _table(headings, rows, text=(1, 2))
+
+
+def _duel(summary: Summary) -> str:
+    """The best meta-learner against the best of all others, scenario by scenario."""
+    meta, other = best(summary, meta=True), best(summary, meta=False)
+    if meta is None or other is None:
+        missing = "meta-learner" if meta is None else "other method"
+        return f"No {missing} has a score in this suite, so that there is nothing to set against.\n"
+    level = summary["level"]
+    overall = [judged(scenario, meta, other, level) for scenario in summary["scenarios"]]
+    rows = [
+        (plain(row.scenario), plain(rival), *_cells(row, meta, rival))
+        for rival, row in _rivals(summary, meta, other)
+    ]
+    headings = ("scenario", "against", "difference in CTR", "more for a user", "adjusted p", "so")
+    return "\n".join([
+        f"### The best meta-learner, {plain(meta)}, against the best of all others, {plain(other)}",
+        "",
+        plain(f"{tally(overall, meta, other, level)} {on_average(overall, meta)}".strip()),
+        *_plainly(overall, meta, other),
+        "",
+        _table(headings, rows, text=(0, 1, 5)),
+        "",
+        f"Difference: CTR of {plain(meta)} minus that of the other, on the same users. More for a "
+        f"user: probability that a user clicks more with {plain(meta)}. Where yet another method "
+        "is the best of the others in a scenario, it has a row as well; it was chosen by these "
+        "very results, which flatters it.",
+        "",
+    ])  # fmt: skip
+
+
+def _rivals(summary: Summary, meta: str, other: str) -> Iterator[tuple[str, Judged]]:
+    """The best rival overall, and where it is another the best there, in each scenario."""
+    for scenario in summary["scenarios"]:
+        rivals = dict.fromkeys([other, best_there(scenario) or other])
+        for rival in rivals:
+            yield rival, judged(scenario, meta, rival, summary["level"])
+
+
+def _plainly(rows: Sequence[Judged], meta: str, other: str) -> list[str]:
+    """Where the meta-learner wins and where it does not, a line each."""
+    kinds = {
+        f"{meta} wins": ("a",),
+        f"{other} wins": ("b",),
+        "Neither": ("perhaps", "equal"),
+        "Not compared": ("none",),
+    }
+    named = {
+        text: [row.scenario for row in rows if row.verdict in verdicts]
+        for text, verdicts in kinds.items()
+    }
+    lines = [
+        f"* **{plain(text)}**: {plain(', '.join(names))}." for text, names in named.items() if names
+    ]
+    return ["", *lines]
+
+
+def _cells(row: Judged, meta: str, other: str) -> tuple[str, str, str, str]:
+    return (
+        estimate(row.difference, 3, "+"),
+        estimate(row.improvement, 2),
+        p_value(row.adjusted).replace("<", "\\<"),
+        plain(in_words(row, meta, other)),
+    )
+
+
+def _table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int] = (0,)
+) -> str:
+    marks = ["-" if place in text else "-:" for place in range(len(headings))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, marks, *rows))

@@ -1,0 +1,121 @@
+"""The leaderboard says plainly who wins, and Sphinx takes it."""
+
+import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftrec.agents.benchmark.leaderboard import best, best_there, leaderboard
+from driftrec.agents.benchmark.verdict import judged
+
+CONF = 'project = "x"\nextensions = ["myst_parser"]\nmyst_heading_anchors = 3\n'
+
+
+@pytest.fixture(scope="module")
+def text(summary: dict[str, Any], other_summary: dict[str, Any]) -> str:
+    return leaderboard([summary, other_summary])
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    blocks = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
+    return [[cells(line) for line in block.splitlines()] for block in blocks]
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def test_each_suite_has_its_ranking_and_the_command_that_made_it(
+    text: str, summary: dict[str, Any], other_summary: dict[str, Any]
+) -> None:
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Users who change", "Users who leave"]
+    for one in (summary, other_summary):
+        assert f"```console\n$ {one['command']}\n```" in text
+    ranking = tables(text)[0][2:]
+    assert [row[1].strip("*") for row in ranking] == [row["method"] for row in summary["overall"]]
+    for found, row in zip(ranking, summary["overall"], strict=True):
+        assert found[3].startswith(f"{row['score']['value']:.2f} (")
+
+
+def test_whoever_knows_too_much_does_not_compete(text: str, summary: dict[str, Any]) -> None:
+    names = [row[1] for row in tables(text)[0][2:]]
+    assert [name for name in names if name.startswith("*")] == ["*clairvoyant*", "*filter-ucb*"]
+    assert best(summary, meta=True) == "rl2"
+    assert best(summary, meta=False) == "hierarchical-bayes"
+    assert {best_there(one) for one in summary["scenarios"]} <= {
+        "hierarchical-bayes", "neural-linear",
+    }  # fmt: skip
+
+
+def test_an_open_reference_that_is_the_best_of_the_others_is_the_rival(
+    summary: dict[str, Any],
+) -> None:
+    changed = copy.deepcopy(summary)
+    changed["overall"].sort(key=lambda row: row["method"] != "most-popular")
+    assert best(changed, meta=False) == "most-popular"
+
+
+def test_where_it_wins_and_where_not_is_what_the_comparisons_say(
+    text: str, summary: dict[str, Any]
+) -> None:
+    rows = tables(text)[1][2:]
+    for scenario in summary["scenarios"]:
+        own = [row for row in rows if row[0] == scenario["name"]]
+        rivals = list(dict.fromkeys(["hierarchical-bayes", best_there(scenario)]))
+        assert [row[1] for row in own] == rivals
+        for row, rival in zip(own, rivals, strict=True):
+            found = judged(scenario, "rl2", rival, 0.95)
+            assert row[2].startswith(f"{found.difference['value']:+.3f} (")
+            assert ("is better" in row[5]) == (found.verdict in "ab")
+    wins = [
+        one["name"]
+        for one in summary["scenarios"]
+        if judged(one, "rl2", "hierarchical-bayes", 0.95).verdict == "a"
+    ]
+    assert wins
+    assert f"* **rl2 wins**: {', '.join(wins)}." in text
+
+
+def test_a_loss_is_stated_as_plainly(summary: dict[str, Any]) -> None:
+    changed = copy.deepcopy(summary)
+    changed["overall"].sort(key=lambda row: row["method"] != "maml")
+    text = leaderboard([changed])
+    assert "against the best of all others, hierarchical-bayes" in text
+    assert "* **hierarchical-bayes wins**: no-drift, slow-drift, jump." not in text
+    losses = [
+        one["name"]
+        for one in summary["scenarios"]
+        if judged(one, "maml", "hierarchical-bayes", 0.95).verdict == "b"
+    ]
+    assert losses
+    assert f"* **hierarchical-bayes wins**: {', '.join(losses)}." in text
+    assert "* **Not compared**: fast-drift." in text
+
+
+def test_a_suite_without_meta_learners_says_so(summary: dict[str, Any]) -> None:
+    changed = copy.deepcopy(summary)
+    changed["overall"] = [row for row in changed["overall"] if row["family"] != "meta"]
+    assert "No meta-learner has a score in this suite" in leaderboard([changed])
+    with pytest.raises(ValueError, match="at least one summary, got none"):
+        leaderboard([])
+
+
+def test_every_row_has_as_many_cells_as_its_heading(text: str) -> None:
+    for table in tables(text):
+        assert {len(row) for row in table} == {len(table[0])}
+
+
+def test_sphinx_takes_it_strictly(text: str, tmp_path: Path) -> None:
+    pytest.importorskip("myst_parser")
+    (tmp_path / "conf.py").write_text(CONF)
+    (tmp_path / "index.md").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", ".", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert page.count("<table") == 4
+    assert "<em>clairvoyant</em>" in page
