@@ -6,6 +6,7 @@ from driftrec.meta.dpt import DPT, DPTConfig, DPTPolicy
 from driftrec.meta.learner import LearnedPolicy, Learner, LearnerConfig
 from driftrec.meta.learning_curve import learning_curve, plot_learning_curve
 from driftrec.meta.ppo import PPOConfig
+from driftrec.meta.pretrained import load_pretrained, pretrained_names
 from driftrec.meta.registry import learner_names, learner_type, load
 from driftrec.meta.rl2 import RL2
 from driftrec.meta.rl2_config import RL2Config
@@ -32,5 +33,7 @@ __all__ = [
     "learner_type",
     "learning_curve",
     "load",
+    "load_pretrained",
     "plot_learning_curve",
+    "pretrained_names",
 ]

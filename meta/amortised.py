@@ -18,6 +18,7 @@ from torch import Tensor
 from driftrec.meta.belief_loss import likelihood_loss
 from driftrec.meta.learner import Learner
 from driftrec.meta.network import BeliefNetwork, feature_scale
+from driftrec.meta.predicting import PredictsClicks
 from driftrec.meta.rollout import Trials
 from driftrec.meta.supervised import Scores, SupervisedConfig, SupervisedRun
 from driftrec.meta.track import Track
@@ -45,7 +46,7 @@ class AmortisedConfig(SupervisedConfig):
 
 
 @dataclass(frozen=True, eq=False)
-class AmortisedPolicy(TrialPolicy):
+class AmortisedPolicy(PredictsClicks, TrialPolicy):
     """Acts on a learned belief about every item; see `AmortisedConfig.acting`."""
 
     network: BeliefNetwork

@@ -208,6 +208,7 @@ class Learner(ABC, Generic[C]):
         out: str | Path | None = None,
         *,
         resume: bool = False,
+        initial: str | Path | None = None,
         progress: Progress | None = None,
     ) -> LearnedPolicy:
         """Train, and give back the policy that was best on the validation users.
@@ -218,16 +219,19 @@ class Learner(ABC, Generic[C]):
                 resume from), `config.json`, `metrics.jsonl` and TensorBoard's files.
             resume: go on from `training.safetensors` where there is one. The weights become those
                 of a run that was never cut.
+            initial: checkpoint of a policy of the same network, to go on from its weights on these
+                users; they are the result unless others validate better.
             progress: told of each iteration.
 
         Raises:
-            CheckpointError: if the training to resume is damaged or had another config.
+            CheckpointError: if the training to resume is damaged or had another config, or the
+                policy to go on from has another network.
             FloatingPointError: if a metric is not finite; the last checkpoint stays.
         """
         folder = None if out is None else Path(out)
         if folder is not None:
             write_json(folder / "config.json", json.loads(json.dumps(asdict(self.config))))
-        job = (type(self), self.config, population, folder, resume)
+        job = (type(self), self.config, population, folder, resume, initial)
         config = self.config
         policy: LearnedPolicy = run_workers(
             config.workers, _train, *job, lead=progress, device=config.device
@@ -242,10 +246,15 @@ def _train(
     population: Population,
     folder: Path | None,
     resume: bool,
+    initial: str | Path | None,
     progress: Progress | None,
 ) -> LearnedPolicy:
     """One worker's part of a run."""
     run = learner.run_type(worker, config, population)
+    if initial is not None:
+        from driftrec.meta.registry import load
+
+        run.start_from(load(initial))
     if resume and folder is not None and (folder / "training.safetensors").exists():
         run.restore(folder / "training.safetensors")
     lead = worker.rank == 0

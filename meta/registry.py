@@ -36,6 +36,10 @@ LOADERS: dict[str, str] = {
 """What reads a policy of each kind of checkpoint, as "module:function"."""
 
 
+PRETRAINED = "pretrained:"
+"""Marks the name of a checkpoint that comes with the package, where a path could stand."""
+
+
 def learner_names() -> list[str]:
     """Names that `learner_type` knows, those of installed plug-ins included."""
     plugins = {point.name for point in entry_points(group=ENTRY_POINTS)}
@@ -83,6 +87,8 @@ def _plugged_in(point: Any) -> type[AnyLearner]:
 def load(path: str | Path, **options: Any) -> LearnedPolicy:
     """Read a learned policy of any kind, on the catalogue it was trained with.
 
+    "pretrained:NAME" in the place of a path is a checkpoint that comes with the package.
+
     Policies of other packages are read by their learner's `load`, where the kind of the checkpoint
     is "<name of the learner>-policy".
 
@@ -93,9 +99,7 @@ def load(path: str | Path, **options: Any) -> LearnedPolicy:
     Raises:
         CheckpointError: if the file is missing, damaged, or of no kind of policy.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "policy.safetensors"
+    path = _file(str(path))
     kind = checkpoint_kind(path)
     if kind in LOADERS:
         policy: LearnedPolicy = _named(LOADERS[kind])(path, **options)
@@ -106,6 +110,14 @@ def load(path: str | Path, **options: Any) -> LearnedPolicy:
         plugged: LearnedPolicy = loader.load(path, **options)
         return plugged
     raise CheckpointError(f"{path} holds a {kind!r} checkpoint, expected that of a policy")
+
+
+def _file(path: str) -> Path:
+    if path.startswith(PRETRAINED):
+        from driftrec.meta.pretrained import find_by_name
+
+        return find_by_name(path.removeprefix(PRETRAINED)).path
+    return Path(path) / "policy.safetensors" if Path(path).is_dir() else Path(path)
 
 
 def _named(reference: str) -> Any:

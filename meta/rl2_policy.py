@@ -9,12 +9,13 @@ from typing import Any
 from torch import Tensor
 
 from driftrec.meta.network import ActorCritic
+from driftrec.meta.predicting import PredictsClicks
 from driftrec.meta.track import NetworkShape, Track
 from driftrec.meta.trial_policy import TrialPolicy, load_trial_policy
 
 
 @dataclass(frozen=True, eq=False)
-class RL2Policy(TrialPolicy):
+class RL2Policy(PredictsClicks, TrialPolicy):
     """A policy of items' scores; "greedy" shows the most probable slate, "sample" draws it."""
 
     network: ActorCritic

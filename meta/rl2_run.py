@@ -95,7 +95,7 @@ class RL2Run(TrainingRun[RL2Config]):
             wanted,
             self.table,
             config.ppo,
-            self.iteration,
+            self.age,
             entropy_weight=config.ppo.entropy * (1 - self.iteration / config.iterations),
             rng=torch.Generator().manual_seed(seed),
             synchronise=self.worker.average_gradients,

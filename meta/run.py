@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from driftrec.envs import Population, RecommendationVectorEnv
+from driftrec.meta.belief_loss import FIRST_LESSONS
 from driftrec.meta.checkpoint import (
     CheckpointError,
     load_weights,
@@ -49,6 +50,7 @@ class TrainingRun(ABC, Generic[C]):
         optimiser: of the network, or None for a learner without one.
         memo: numbers that updates need from one iteration to the next; kept in checkpoints.
         libraries: whose arrays its training users may be made of.
+        warm: whether it began with weights that were learnt before, see `start_from`.
 
     Raises:
         ValueError: if the config wants arrays of another library.
@@ -81,6 +83,18 @@ class TrainingRun(ABC, Generic[C]):
         self.best_score = -float("inf")
         self.looks_since_best = 0
         self.converged = False
+        self.warm = False
+
+    def start_from(self, policy: LearnedPolicy) -> None:
+        """Begin with the weights of a policy, which stay the best until others validate better.
+
+        Raises:
+            CheckpointError: if its network is another than the config's.
+        """
+        weights = policy.network.state_dict()  # type: ignore[attr-defined]  # those of iterations
+        load_weights(self.network, weights, "the policy to start from")
+        self.warm = True
+        self._validate()
 
     @abstractmethod
     def build(self) -> nn.Module:
@@ -131,6 +145,11 @@ class TrainingRun(ABC, Generic[C]):
     def unseen_only(self) -> bool:
         """Whether policies leave out what they have shown: as the config says, if it matters."""
         return self.config.unseen_only and not self.population.repeats
+
+    @property
+    def age(self) -> int:
+        """Iterations behind the weights: those before the run count as the first lessons."""
+        return self.iteration + FIRST_LESSONS * self.warm
 
     @property
     def finished(self) -> bool:

@@ -138,9 +138,9 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
 
     def _losses(self, trials: Trials, rng: torch.Generator) -> Iterator[Tensor]:
         """The loss of each step: those of a filter first, alone while it knows nothing yet."""
-        for users in filter_lessons(self.network, trials, self.iteration, rng):
+        for users in filter_lessons(self.network, trials, self.age, rng):
             yield filter_loss(self.network, self.table, trials, users)
-        if self.network.trunk.filter is not None and self.iteration < FIRST_LESSONS:
+        if self.network.trunk.filter is not None and self.age < FIRST_LESSONS:
             return
         for _ in range(self.config.epochs):
             order = torch.randperm(self.env.num_envs, generator=rng).to(self.table.device)

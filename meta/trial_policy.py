@@ -25,7 +25,7 @@ P = TypeVar("P", bound="TrialPolicy")
 
 @dataclass(slots=True)
 class TrialState:
-    """What the policy remembers of each user: a `Track`, and what was shown.
+    """What the policy remembers of each user: a `Track`, what it knew last, and what was shown.
 
     Attributes:
         memory: of the network, `(users, size)`.
@@ -34,6 +34,7 @@ class TrialState:
         mean: of the filter's belief, `(users, D)`; D is 0 without a filter.
         covariance: of the filter's belief, `(users, D, D)`.
         context: public one before the last request, `(users, c)`.
+        known: what was known before the last request, `(users, known)`; zeros at first.
         shown: 1 where an item was shown, uint8 `(users, items)`.
     """
 
@@ -43,6 +44,7 @@ class TrialState:
     mean: np.ndarray
     covariance: np.ndarray
     context: np.ndarray
+    known: np.ndarray
     shown: np.ndarray
 
 
@@ -113,7 +115,8 @@ class TrialPolicy(ABC):
     def start(self, users: int) -> TrialState:
         """The state for users of whom nothing is known."""
         shown = np.zeros((users, len(self.table)), np.uint8)
-        return _state(self.network.start(users), shown)
+        known = np.zeros((users, self.network.trunk.known), np.float32)
+        return _state(self.network.start(users), known, shown)
 
     @torch.no_grad()
     def act(self, observation: Observation, state: TrialState) -> tuple[np.ndarray, TrialState]:
@@ -140,7 +143,7 @@ class TrialPolicy(ABC):
         items = chosen.cpu().numpy()
         now_shown = state.shown.copy()
         np.put_along_axis(now_shown, items, 1, axis=1)
-        return items, _state(track, now_shown)
+        return items, _state(track, known.cpu().numpy(), now_shown)
 
     def save(self, path: str | Path) -> None:
         """Write weights and description as one safetensors file, atomically."""
@@ -156,9 +159,9 @@ class TrialPolicy(ABC):
         write_checkpoint(path, self.kind, tensors | {"table": self.table}, description)
 
 
-def _state(track: Track, shown: np.ndarray) -> TrialState:
+def _state(track: Track, known: np.ndarray, shown: np.ndarray) -> TrialState:
     arrays = {item.name: getattr(track, item.name).cpu().numpy() for item in fields(Track)}
-    return TrialState(**arrays, shown=shown)
+    return TrialState(**arrays, known=known, shown=shown)
 
 
 def load_trial_policy(

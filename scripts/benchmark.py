@@ -25,15 +25,15 @@ from typing import Any, Literal
 
 import tyro
 from common import console, run
-from driftrec.agents.benchmark.leaderboard import leaderboard
-from driftrec.agents.benchmark.summary import read_summary, summarise, user_table, write_users
-from driftrec.agents.benchmark.tables import compare, results_table, to_latex, to_markdown
 
+from driftrec.agents.benchmark.gathered import Results
 from driftrec.agents.benchmark.grid import list_cells, run_grid
+from driftrec.agents.benchmark.leaderboard import leaderboard
 from driftrec.agents.benchmark.report import write_report
-from driftrec.agents.benchmark.results import ScenarioResult
 from driftrec.agents.benchmark.suite import Scenario, Suite
 from driftrec.agents.benchmark.suites import SUITES, make_suite
+from driftrec.agents.benchmark.summary import read_summary, summarise, user_table, write_users
+from driftrec.agents.benchmark.tables import compare, results_table, to_latex, to_markdown
 from driftrec.agents.method import Method, Size
 from driftrec.agents.methods import make_method
 from driftrec.envs import make_population
@@ -124,13 +124,18 @@ def main() -> None:
 
 
 def benchmark(options: Benchmark) -> None:
-    """Run the cells that are missing, then write and print the results of each suite."""
+    """Run the cells that are missing, then write and print the results of each suite.
+
+    Raises:
+        ValueError: if an option is out of range; at the end, if a cell failed.
+    """
     if options.draws < 1 or options.workers < 1:
         raise ValueError(
             f"draws and workers must be at least 1, got {options.draws} and {options.workers}"
         )
     saved = saved_methods(options.checkpoint)
-    summaries = []
+    summaries: list[dict[str, Any]] = []
+    failures: list[str] = []
     for suite in suites_of(options):
         scenarios = [
             chosen(scenario, options.methods, saved) for scenario in suite.make(options.size)
@@ -149,9 +154,12 @@ def benchmark(options: Benchmark) -> None:
             retry=options.retry,
         )
         summaries.append(write_results(suite, results, options))
+        failures += failures_of(results)
     if summaries:
         write_report(summaries, options.out / "report.html")
         console().print(f"Report: {options.out / 'report.html'}", soft_wrap=True)
+    if failures:
+        raise ValueError(f"{len(failures)} cell(s) failed, the first: {failures[0]}")
 
 
 def suites_of(options: Benchmark) -> list[Suite]:
@@ -235,9 +243,17 @@ def list_suite(
         screen.print(f"  {cell}", markup=False, highlight=False)
 
 
-def write_results(
-    suite: Suite, results: Sequence[ScenarioResult], options: Benchmark
-) -> dict[str, Any]:
+def failures_of(results: Results) -> list[str]:
+    """What failed, in words."""
+    return [
+        f"{method} seed {seed} in {scenario}: {reason}"
+        for scenario, methods in results.failures.items()
+        for method, reasons in methods.items()
+        for seed, reason in reasons.items()
+    ]
+
+
+def write_results(suite: Suite, results: Results, options: Benchmark) -> dict[str, Any]:
     """Summarise a suite; write the summary, every user's row and the tables, and print them."""
     summary = summarise(
         suite.name, suite.title, suite.question, options.size, results,

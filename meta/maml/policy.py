@@ -13,12 +13,13 @@ from torch import Tensor
 from driftrec.meta.learner import config_from
 from driftrec.meta.maml.network import GradientNetwork
 from driftrec.meta.maml.rule import RuleConfig
+from driftrec.meta.predicting import PredictsClicks
 from driftrec.meta.track import NetworkShape, Track
 from driftrec.meta.trial_policy import TrialPolicy, load_trial_policy
 
 
 @dataclass(frozen=True, eq=False)
-class MAMLPolicy(TrialPolicy):
+class MAMLPolicy(PredictsClicks, TrialPolicy):
     """A policy whose weights are each user's own, changed by a gradient step a round.
 
     Its state holds, of each user, `network.trunk.size` numbers beside what was shown.

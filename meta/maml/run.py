@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from driftrec.meta.learner import LearnedPolicy
 from driftrec.meta.maml.config import MAMLConfig
 from driftrec.meta.maml.network import GradientNetwork
 from driftrec.meta.maml.policy import MAMLPolicy
@@ -33,6 +34,12 @@ class MAMLRun(RL2Run):
             sharpness=self.config.sharpness,
             belief=getattr(self.config, "probes", 1) > 0,
         )
+
+    def start_from(self, policy: LearnedPolicy) -> None:
+        """As `TrainingRun.start_from`: features keep the scale of those weights."""
+        super().start_from(policy)
+        trunk = self.network.trunk
+        trunk.taste.items = self.table * trunk.scale
 
     def build_optimiser(self) -> torch.optim.Optimizer:
         """Adam, with the share of the step that each part takes."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from lightgbm import Dataset, early_stopping, train
+from lightgbm import Booster, Dataset, early_stopping, train
 
 from driftrec.envs.arrays import Array
 from driftrec.meta.trees.config import TreesConfig
@@ -50,7 +50,14 @@ class Rows:
         return self.centred(left).reshape(-1)
 
 
-def fit_ranker(rows: Rows, held_out: Rows, config: TreesConfig, rate: float, seed: int) -> Ranker:
+def fit_ranker(
+    rows: Rows,
+    held_out: Rows,
+    config: TreesConfig,
+    rate: float,
+    seed: int,
+    base: Ranker | None = None,
+) -> Ranker:
     """Fit to the rows of training users, and stop by those of held-out users.
 
     Args:
@@ -59,20 +66,23 @@ def fit_ranker(rows: Rows, held_out: Rows, config: TreesConfig, rate: float, see
         config: how many trees, and of which size.
         rate: boosting rate.
         seed: of the shares of rows and columns that a tree sees, and of bootstraps.
+        base: a ranker of as many members, whose linear fit is kept and whose trees are added to.
     """
-    linear = least_squares(rows)
+    linear = base.linear if base else least_squares(rows)
     start = Ranker(linear, config.linear_start)
     both = [part.unexplained(_start(start, part)) for part in (rows, held_out)]
     members = []
     for member in range(config.members):
         chosen = _bootstrap(rows, config.members, np.random.default_rng([seed, member]))
-        members.append(_boost(rows, held_out, both, chosen, config, rate, seed + member))
+        grown = base.members[member] if base else ""
+        members.append(_boost(rows, held_out, both, chosen, config, rate, seed + member, grown))
     ranker = Ranker(linear, config.linear_start, tuple(members))
     if not config.upper:
         return ranker
     errors = [part.unexplained(ranker.scores(part.flat)) for part in (rows, held_out)]
     quantile = {"objective": "quantile", "alpha": config.quantile}
-    upper = _boost(rows, held_out, errors, None, config, rate, seed, quantile)
+    grown = base.upper if base else ""
+    upper = _boost(rows, held_out, errors, None, config, rate, seed, grown, quantile)
     return Ranker(linear, config.linear_start, tuple(members), upper)
 
 
@@ -123,9 +133,10 @@ def _boost(
     config: TreesConfig,
     rate: float,
     seed: int,
+    grown: str,
     objective: dict[str, Any] | None = None,
 ) -> str:
-    """The text of a boosted model of the labels of both parts."""
+    """The text of a boosted model of the labels of both parts, added to the trees grown before."""
     keep = slice(None) if chosen is None else chosen
     learnt = Dataset(rows.flat[keep], labels[0][keep])
     watched = Dataset(held_out.flat, labels[1], reference=learnt)
@@ -134,6 +145,7 @@ def _boost(
         learnt,
         config.trees,
         valid_sets=[watched],
+        init_model=Booster(model_str=grown) if grown else None,
         callbacks=[early_stopping(PATIENCE, verbose=False)],
     )
     return str(booster.model_to_string(num_iteration=booster.best_iteration))

@@ -114,6 +114,12 @@ class RunningSums:
         """The sums once the last slate's feedback is known and time has passed; a new object."""
         return self._pass_time(observation, self._learn(observation, history))
 
+    def chances(self, history: History, items: Array) -> Array:
+        """The regression's click probability of items, `(users, n)`; given as many."""
+        weights = history.weights.reshape(len(items), self.times, -1).sum(1)
+        logits = self.table[items, -1] + np.vecdot(self.inputs[items], weights[:, None])
+        return sigmoid(logits.astype(np.float32))
+
     def _learn(self, observation: Observation, history: History) -> History:
         """Take in the feedback on the last slate, slot by slot; a new user has none."""
         weight, items = known(observation), history.memory.last

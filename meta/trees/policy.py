@@ -130,6 +130,18 @@ class TreesPolicy:
         shown = history.memory.shown
         return shown if self.unseen_only else np.zeros_like(shown)
 
+    def predict(self, state: History, items: Array) -> Array:
+        """Click probability of items, each as if it were shown alone, float32 `(users, n)`.
+
+        It is that of the online regression among the statistics: the trees rank the items of a
+        request, and say nothing of how likely a click is.
+
+        Args:
+            state: as `act` gave it back.
+            items: numbers, `(users, n)`.
+        """
+        return self.statistics.chances(state, items)
+
     def save(self, path: str | Path) -> None:
         """Write model texts, catalogue and description as one safetensors file, atomically."""
         description = {

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from driftrec.envs import Population
 from driftrec.meta.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from driftrec.meta.learner import LearnedPolicy
 from driftrec.meta.run import TrainingRun
 from driftrec.meta.trees.config import TreesConfig
 from driftrec.meta.trees.fitting import Rows, fit_ranker, held_out_error
@@ -75,8 +76,31 @@ class TreesRun(TrainingRun[TreesConfig]):
             "train": self.environment(population, "train", config.users),
             "validation": self.environment(population, "validation", max(config.users // 4, 1)),
         }
+        self.base: Ranker | None = None
         self.trials: list[dict[str, Trials]] = []
         self.rows: list[dict[str, Rows]] = []
+
+    def start_from(self, policy: LearnedPolicy) -> None:
+        """As `TrainingRun.start_from`: every round adds trees to those of the policy.
+
+        Raises:
+            ValueError: if the policy is of another kind or has other rows.
+        """
+        columns, ranker = len(self.statistics.names), getattr(policy, "ranker", None)
+        if not isinstance(ranker, Ranker) or len(ranker.linear) != columns:
+            raise ValueError(
+                f"trees go on from trees on rows of {columns} columns, got a "
+                f"{type(policy).__name__}" + (f" of {len(ranker.linear)}" if ranker else "")
+            )
+        if len(ranker.members) != self.config.members:
+            raise ValueError(
+                f"the trees to go on from have {len(ranker.members)} members, this config "
+                f"{self.config.members}"
+            )
+        self.base = self.network.ranker = ranker
+        self.best_weights = self._weights()
+        self.warm = True
+        self._validate()
 
     def build(self) -> RankerModule:
         """A ranker by quality alone."""
@@ -90,7 +114,7 @@ class TreesRun(TrainingRun[TreesConfig]):
 
     def update(self, seed: int, rate: float) -> dict[str, float]:
         """Collect trials with the ranker so far, and fit the rows of all rounds anew."""
-        share = 1.0 if self.iteration == 0 else self.config.explore
+        share = 1.0 if self.iteration == 0 and not self.warm else self.config.explore
         policy, collected, reward = self.policy(self.network), {}, {}
         for part, env in self.envs.items():
             collected[part], reward[part] = collect(
@@ -98,7 +122,7 @@ class TreesRun(TrainingRun[TreesConfig]):
             )
         self._add(collected)
         rows, held_out = (self._all_rows(part) for part in PARTS)
-        ranker = fit_ranker(rows, held_out, self.config, rate, seed % 2**31)
+        ranker = fit_ranker(rows, held_out, self.config, rate, seed % 2**31, self.base)
         self.network.ranker = ranker
         return {
             "reward": reward["train"],

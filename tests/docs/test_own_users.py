@@ -97,8 +97,9 @@ def test_the_same_by_entry_point_from_scripts(blocks, tmp_path):
             env=os.environ | {"PYTHONPATH": "site"}, capture_output=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads((tmp_path / "runs" / "benchmark" / "results.json").read_text())
-    policies = results["policies"]
+    path = tmp_path / "runs" / "benchmark" / "visitors" / "summary.json"
+    (scenario,) = json.loads(path.read_text())["scenarios"]
+    policies = {row["name"]: row for row in scenario["methods"]}
     assert {"rl2", "discounted-linucb", "random"} < set(policies)
     assert policies["random"]["score"]["high"] < 0 < policies["discounted-linucb"]["score"]["low"]
     assert policies["clairvoyant"]["score"]["value"] == 1

@@ -1,0 +1,113 @@
+"""Tune methods on validation users, each within the same budget.
+
+A trial is one setting of a method, trained once and met by validation users; the first is the
+method as it is. Test users cannot be met. Trials lie in OUT/<population>/<method>/trials.json, and
+a tuning that was cut goes on there. What comes of it is printed, and written to OUT/tuned.json.
+
+Examples:
+    python scripts/tune.py --methods discounted-linucb kalman-ts hierarchical-bayes
+    python scripts/tune.py --population KuaiRand --methods als rl2 --trials 30 --cpu-seconds 3600
+    python scripts/tune.py --population Retention --methods rl2-retention --metric retention-7
+    python scripts/tune.py --methods lin-ts --size smoke --trials 3 --users 50 --out runs/t
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+from common import console, progress_bar, run
+from rich.table import Table
+
+from driftrec.agents.benchmark.proposing import Trial
+from driftrec.agents.benchmark.spaces import SPACES
+from driftrec.agents.benchmark.tuning import Budget, Tuning, tune
+from driftrec.agents.method import Size
+from driftrec.agents.methods import make_method
+from driftrec.envs import make_population
+from driftrec.envs.files import write_json
+
+
+@dataclass(frozen=True)
+class Tune:
+    """What to tune, on whom, and what it may cost."""
+
+    methods: tuple[str, ...] = tuple(SPACES)
+    """Names of the methods."""
+    population: str = "Feed"
+    """Whose train users are learnt from, and whose validation users are met."""
+    trials: int = 20
+    """Settings of each method, as it is included."""
+    users: int = 500
+    """Validation users that each trial meets."""
+    cpu_seconds: float = math.inf
+    """Of each method; when they are spent, no further trial is begun."""
+    metric: str = "ctr"
+    """What to choose by: ctr, retention-7, reward and others."""
+    size: Size = "standard"
+    """Of the trainings."""
+    seed: int = 0
+    """Of trainings and proposals."""
+    out: Path = Path("runs/tuning")
+    """Folder of the trials."""
+
+
+def main() -> None:
+    """Tune method by method, and say what it changed."""
+    options = tyro.cli(Tune, description=__doc__)
+    budget = Budget(options.trials, options.users, options.cpu_seconds)
+    population = make_population(options.population)
+    methods = [make_method(name) for name in options.methods]
+    found: dict[str, Tuning] = {}
+    with progress_bar(budget.trials * len(methods)) as report:
+        for method in methods:
+
+            def tell(trial: Trial, name: str = method.name) -> None:
+                report(f"{name} {_shown(trial.value)}", 1)
+
+            found[method.name] = tune(
+                method,
+                population,
+                options.out / options.population / method.name,
+                budget=budget,
+                size=options.size,
+                metric=options.metric,
+                seed=options.seed,
+                report=tell,
+            )
+    console().print(table_of(found, options.metric))
+    write_json(options.out / options.population / "tuned.json", summary_of(found, options))
+
+
+def table_of(found: Mapping[str, Tuning], metric: str) -> Table:
+    """A line for each method: what it got as it was, at best, and how."""
+    table = Table(title=f"{metric} on validation users")
+    for column in ("method", "as it was", "tuned", "options", "trials", "CPU-seconds"):
+        table.add_column(column)
+    for name, tuning in found.items():
+        best = tuning.best
+        options = ", ".join(f"{key}={_shown(value)}" for key, value in best.options.items())
+        spent = sum(trial.cpu_seconds for trial in tuning.trials)
+        first = _shown(tuning.trials[0].value)
+        row = (name, first, _shown(best.value), options or "as it was")
+        table.add_row(*row, str(len(tuning.trials)), f"{spent:.0f}")
+    return table
+
+
+def summary_of(found: Mapping[str, Tuning], options: Tune) -> dict[str, Any]:
+    """The budget, and the best trial of each method."""
+    best = {name: asdict(tuning.best) for name, tuning in found.items()}
+    asked = {name: value for name, value in asdict(options).items() if name != "out"}
+    return {**asked, "best": best}
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    run(main)
