@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from driftrec.envs import Population
-from driftrec.envs.files import write_json
 from driftrec.meta import LearnedPolicy, learner_type
-
-
-class Clock:
-    """CPU-seconds of a training, those of attempts that were cut included.
-
-    It is written down whenever the training is, so that work done twice counts once.
-
-    Args:
-        path: where the count lies between attempts.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.before = json.loads(path.read_text())["cpu_seconds"] if path.exists() else 0.0
-        self.began = time.process_time()
-
-    @property
-    def total(self) -> float:
-        """CPU-seconds so far."""
-        return self.before + time.process_time() - self.began
-
-    def __call__(self, iteration: int, iterations: int, metrics: Mapping[str, float]) -> None:
-        """Told of an iteration; those that end with a validation are in the checkpoint."""
-        if "validation" in metrics:
-            write_json(self.path, {"iteration": iteration, "cpu_seconds": self.total})
+from driftrec.meta.clock import Clock
 
 
 def train(

@@ -101,6 +101,11 @@ def benchmark(checkpoint: str, cwd: Path, path: Path) -> dict[str, Any]:
     return {row["name"]: row for row in scenario["methods"]}
 
 
+def ctr_of(name: str, policies: dict[str, Any]) -> dict[str, float]:
+    ctr: dict[str, float] = policies[name]["metrics"]["ctr"]
+    return ctr
+
+
 def test_an_installed_package_is_found_by_name_and_its_users_run(
     installed: Path, tmp_path: Path
 ) -> None:
@@ -128,7 +133,7 @@ def test_the_scripts_train_on_its_users_and_compare_on_them(
         cwd=tmp_path, path=installed,
     )  # fmt: skip
     policies = benchmark("agent", tmp_path, installed)
-    assert policies["learnt"]["metrics"]["ctr"]["low"] > policies["random"]["metrics"]["ctr"]["high"]
+    assert ctr_of("learnt", policies)["low"] > ctr_of("random", policies)["high"]
     assert policies["learnt"]["score"]["low"] > 0
     assert policies["learnt"]["score"]["high"] < 1
 
@@ -139,7 +144,7 @@ def test_a_learner_of_an_installed_package_conforms_trains_and_is_benchmarked(
     run("-W", "error", "-c", USE_LEARNER, cwd=tmp_path, path=installed)
     train("table", "learner:tide-table", cwd=tmp_path, path=installed)
     policies = benchmark("table", tmp_path, installed)
-    assert policies["learnt"]["metrics"]["ctr"]["low"] > policies["random"]["metrics"]["ctr"]["high"]
+    assert ctr_of("learnt", policies)["low"] > ctr_of("random", policies)["high"]
     script = str(ROOT / "scripts" / "train.py")
     told = run(script, "learner:tide-table", "--help", cwd=tmp_path, path=installed)
     assert "--learner.learning-rate" in told
