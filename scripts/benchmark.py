@@ -11,11 +11,12 @@ Examples:
         --reference particle
     python scripts/benchmark.py --population Feed --checkpoint rl2=runs/feed-0 rl2=runs/feed-1
     python scripts/benchmark.py compare amortised recurrent-ppo --out runs/night
-    python scripts/benchmark.py leaderboard --out runs/night --page docs/leaderboard.md
+    python scripts/benchmark.py leaderboard --out runs/night
 """
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from typing import Any, Literal
 
 import tyro
 from common import console, run
+from validation.cells import machine
 
 from driftrec.agents.benchmark.gathered import Results
 from driftrec.agents.benchmark.grid import list_cells, run_grid
@@ -32,15 +34,24 @@ from driftrec.agents.benchmark.leaderboard import leaderboard
 from driftrec.agents.benchmark.report import write_report
 from driftrec.agents.benchmark.suite import Scenario, Suite
 from driftrec.agents.benchmark.suites import SUITES, make_suite
-from driftrec.agents.benchmark.summary import read_summary, summarise, user_table, write_users
+from driftrec.agents.benchmark.summary import (
+    read_summary,
+    summarise,
+    trimmed,
+    user_table,
+    write_users,
+)
 from driftrec.agents.benchmark.tables import compare, results_table, to_latex, to_markdown
 from driftrec.agents.method import Method, Size
 from driftrec.agents.methods import make_method
 from driftrec.envs import make_population
-from driftrec.envs.files import write_json, write_text
+from driftrec.envs.files import write_bytes, write_text
 from driftrec.meta.saved_method import SavedMethod
 
+ROOT = Path(__file__).parents[1]
+
 SUMMARY = "summary.json"
+USERS = "results.parquet"
 
 
 @dataclass(frozen=True)
@@ -101,11 +112,13 @@ class Compare:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Write the page of a benchmark's results."""
+    """Write the page of the results that are kept with the code."""
 
-    out: Path = Path("runs/benchmark")
-    """Folder of a benchmark's results."""
-    page: Path = Path("docs/leaderboard.md")
+    out: Path | None = None
+    """Folder of a benchmark's results, which are first put among those that are kept."""
+    results: Path = ROOT / "docs" / "results"
+    """Folder of the results that are kept."""
+    page: Path = ROOT / "docs" / "leaderboard.md"
     """The page to write."""
 
 
@@ -255,17 +268,23 @@ def failures_of(results: Results) -> list[str]:
 
 def write_results(suite: Suite, results: Results, options: Benchmark) -> dict[str, Any]:
     """Summarise a suite; write the summary, every user's row and the tables, and print them."""
+    spent = sum(record.cost.get("cpu_seconds", 0.0) for record in results.records.values())
     summary = summarise(
         suite.name, suite.title, suite.question, options.size, results,
-        draws=options.draws, command=command(),
+        draws=options.draws, machine=machine(), command=command(), seconds=spent,
     )  # fmt: skip
     folder = options.out / suite.name
-    write_json(folder / SUMMARY, summary)
-    write_users(user_table(results), folder / "results.parquet")
+    write_text(folder / SUMMARY, as_json(summary))
+    write_users(user_table(results), folder / USERS)
     write_text(folder / "table.md", to_markdown(summary))
     write_text(folder / "table.tex", to_latex(summary))
     console().print(results_table(summary))
     return summary
+
+
+def as_json(summary: dict[str, Any]) -> str:
+    """A summary as compact JSON."""
+    return json.dumps(summary, separators=(",", ":"), allow_nan=False)
 
 
 def command() -> str:
@@ -280,9 +299,20 @@ def compare_two(options: Compare) -> None:
 
 
 def write_leaderboard(options: Leaderboard) -> None:
-    """Write the page of all suites that lie in the folder."""
-    write_text(options.page, leaderboard(summaries_in(options.out)))
+    """Take in new results, then write the page of all that are kept."""
+    if options.out is not None:
+        for summary in summaries_in(options.out):
+            keep(summary, options.out / summary["suite"], options.results)
+    paths = {path.stem: path for path in options.results.glob("*.json")}
+    write_text(options.page, leaderboard(read_all(paths, options.results)))
     console().print(f"written: {options.page}", soft_wrap=True)
+
+
+def keep(summary: dict[str, Any], folder: Path, results: Path) -> None:
+    """Put what rankings and comparisons are made of, and every user's row, among the results."""
+    name = summary["suite"]
+    write_text(results / f"{name}.json", as_json(trimmed(summary)))
+    write_bytes(results / f"{name}.parquet", (folder / USERS).read_bytes())
 
 
 def summaries_in(folder: Path) -> list[dict[str, Any]]:
@@ -291,9 +321,17 @@ def summaries_in(folder: Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: if there are none.
     """
-    paths = {path.parent.name: path for path in sorted(folder.glob(f"*/{SUMMARY}"))}
+    return read_all({path.parent.name: path for path in folder.glob(f"*/{SUMMARY}")}, folder)
+
+
+def read_all(paths: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
+    """The summaries at some paths by suite, suites of this package first.
+
+    Raises:
+        ValueError: if there are none.
+    """
     if not paths:
-        raise ValueError(f"no {SUMMARY} in the folders of {folder}: run the benchmark first")
+        raise ValueError(f"there are no results in {folder}: run the benchmark first")
     order = [name for name in SUITES if name in paths]
     return [read_summary(paths[name]) for name in (*order, *sorted(set(paths) - set(order)))]
 

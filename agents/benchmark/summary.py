@@ -17,7 +17,7 @@ from driftrec.agents.benchmark.scenario_summary import Bootstrap, mean_cost, sum
 from driftrec.agents.benchmark.user_table import user_table, write_users
 from driftrec.agents.method import Method, Size
 
-__all__ = ["FORMAT", "read_summary", "summarise", "user_table", "write_users"]
+__all__ = ["FORMAT", "read_summary", "summarise", "trimmed", "user_table", "write_users"]
 
 FORMAT = "driftrec-summary-1"
 """What a summary is made like; another one could not be read."""
@@ -94,6 +94,23 @@ def summarise(
         "profiles": profiles(list(methods), scores, level),
         "scenarios": scenarios,
     }
+
+
+def trimmed(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """A summary without curves, groups and trials: what rankings and comparisons are made of."""
+    dropped = {"adaptation", "survival", "groups", "predictions"}
+    scenarios = [
+        {
+            **{name: value for name, value in scenario.items() if name != "trials"},
+            "methods": [
+                {name: value for name, value in row.items() if name not in dropped}
+                for row in scenario["methods"]
+            ],
+        }
+        for scenario in summary["scenarios"]
+    ]
+    kept = {name: value for name, value in summary.items() if name != "profiles"}
+    return kept | {"scenarios": scenarios}
 
 
 def read_summary(path: str | Path) -> dict[str, Any]:

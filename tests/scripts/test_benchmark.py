@@ -123,19 +123,26 @@ def test_says_who_is_better(
     assert "nobody" in errors
 
 
-def test_writes_the_leaderboard_of_what_was_measured(
+def test_keeps_the_results_and_writes_the_leaderboard_of_them(
     finished: tuple[Path, str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, _ = finished
-    page = tmp_path / "board.md"
+    page, results = tmp_path / "board.md", tmp_path / "results"
+    where = ["--page", page, "--results", results]
     code, _, errors = benchmark_here(
-        "leaderboard", "--out", out, "--page", page, capture=capsys, patch=monkeypatch
+        "leaderboard", "--out", out, *where, capture=capsys, patch=monkeypatch
     )
     assert (code, errors) == (0, "")
-    assert "most-popular" in page.read_text()
+    written = page.read_text()
+    assert "most-popular" in written
+    assert sorted(path.name for path in results.iterdir()) == ["Feed.json", "Feed.parquet"]
+    # The page follows from what is kept alone.
+    page.unlink()
+    assert benchmark_here("leaderboard", *where, capture=capsys, patch=monkeypatch)[0] == 0
+    assert page.read_text() == written
 
 
 @pytest.mark.parametrize(
