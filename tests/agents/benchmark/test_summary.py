@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from driftrec.agents.benchmark.comparing import compare
+from driftrec.agents.benchmark.leaderboard import leaderboard
 from driftrec.agents.benchmark.overall import overall, scenario_scores
 from driftrec.agents.benchmark.results import MethodResult, ScenarioResult
 from driftrec.agents.benchmark.suite import Scenario
-from driftrec.agents.benchmark.summary import read_summary, summarise, user_table, write_users
+from driftrec.agents.benchmark.summary import (
+    read_summary,
+    summarise,
+    trimmed,
+    user_table,
+    write_users,
+)
 from driftrec.agents.comparison import Comparison
 from driftrec.agents.evaluation import Evaluation
 from driftrec.agents.harness import evaluate
@@ -109,7 +117,8 @@ def test_it_is_json_and_has_all_that_the_schema_names(summary: dict[str, Any]) -
     scenario = summary["scenarios"][0]
     assert set(scenario) == {
         "name", "question", "population", "trained_on", "split", "users", "requests", "slate",
-        "baseline", "reference", "jump", "days", "methods", "window", "comparisons", "trials",
+        "baseline", "reference", "jump", "unsuited", "days", "methods", "window", "comparisons",
+            "trials",
     }  # fmt: skip
     assert set(scenario["methods"][0]) == {
         "name", "family", "runs", "failed", "cost", "score", "metrics", "adaptation", "survival",
@@ -246,6 +255,20 @@ def test_what_is_written_is_read(summary: dict[str, Any], tmp_path: Path) -> Non
         (tmp_path / "wrong.json").write_text(wrong)
         with pytest.raises(ValueError, match=r"wrong.json must be a summary.*driftrec-summary-1"):
             read_summary(tmp_path / "wrong.json")
+
+
+def test_trimmed_it_makes_the_same_leaderboard_and_comparisons(summary: dict[str, Any]) -> None:
+    short = trimmed(summary)
+    assert len(json.dumps(short)) < len(json.dumps(summary)) / 2
+    assert leaderboard([short]) == leaderboard([summary])
+    for pair in (("learner", "random"), ("random", "filter-ucb")):
+        assert compare([short], *pair) == compare([summary], *pair)
+
+
+def test_who_cannot_take_part_is_named_with_the_reason(results) -> None:
+    told = replace(results[0], unsuited={"numbers": "knows items by number"})
+    (scenario,) = summarise("made-up-v1", "", "", "smoke", [told], **OPTIONS)["scenarios"]
+    assert scenario["unsuited"] == [{"method": "numbers", "reason": "knows items by number"}]
 
 
 def test_where_the_reference_is_no_better_there_is_no_overall_score(results) -> None:

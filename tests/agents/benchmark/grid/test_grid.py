@@ -188,6 +188,36 @@ def test_who_is_unsuited_is_left_out_with_the_reason(grid_methods, tmp_path):
     assert "TypeError: what is this?" in results[1].methods["unsure"].failures[0]
 
 
+def test_who_knows_items_by_number_is_not_sent_among_others(grid_methods, tmp_path):
+    class Numbered(grid_methods.Trained):
+        any_catalogue = False
+
+    methods = named(
+        Numbered("numbered", "recommender"), grid_methods.Trained("by-features", "bandit")
+    )
+    small, large = grid_methods.population(), grid_methods.population("Large", items=21)
+    scenarios = [
+        grid_methods.scenario("home", methods, small, small),
+        grid_methods.scenario("abroad", methods, large, small),
+    ]
+    results = here(scenarios, methods, tmp_path)
+    reason = "knows items by their numbers, and those it was trained on are others"
+    assert results.unsuited == {"home": {}, "abroad": {"numbered": reason}}
+    assert list(results[1].methods) == ["by-features"]
+    assert results[1].unsuited == {"numbered": reason}
+
+
+def test_a_method_may_say_how_often_it_was_trained(grid_methods, tmp_path):
+    class Thrice(grid_methods.Trained):
+        def runs(self, seeds):
+            return 3
+
+    methods = named(Thrice("thrice", "meta"), grid_methods.Untrained("once", "bandit"))
+    (result,) = here([grid_methods.scenario("one", methods, seeds=2)], methods, tmp_path)
+    assert result.methods["thrice"].seeds == (0, 1, 2)
+    assert result.methods["once"].seeds == (0,)
+
+
 def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(two, tmp_path, monkeypatch, contents):
     scenarios, methods = two
     here(scenarios, methods, tmp_path / "whole")
