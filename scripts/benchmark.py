@@ -10,6 +10,7 @@ Examples:
     python scripts/benchmark.py --population my_plugin --methods random most-popular particle \
         --reference particle
     python scripts/benchmark.py --population Feed --checkpoint rl2=runs/feed-0 rl2=runs/feed-1
+    python scripts/benchmark.py --population Feed --folds 5 --methods most-popular filter-ucb als
     python scripts/benchmark.py compare amortised recurrent-ppo --out runs/night
     python scripts/benchmark.py leaderboard --out runs/night
 """
@@ -28,6 +29,7 @@ import tyro
 from common import console, run
 from validation.cells import machine
 
+from driftrec.agents.benchmark.folds import folds
 from driftrec.agents.benchmark.gathered import Results
 from driftrec.agents.benchmark.grid import list_cells, run_grid
 from driftrec.agents.benchmark.leaderboard import leaderboard
@@ -84,6 +86,9 @@ class Benchmark:
     """Without a suite: of the users."""
     seeds: int = 1
     """Without a suite: trainings of each method that trains."""
+    folds: int = 0
+    """Without a suite: cross-validation over so many parts of a finite set of users, each met once,
+    by methods trained on the other parts; 0 for none."""
     executor: Literal["process", "here", "ray"] = "process"
     """Where cells run: processes of this machine, this process, or a Ray cluster."""
     workers: int = 2
@@ -180,17 +185,16 @@ def suites_of(options: Benchmark) -> list[Suite]:
     if options.suite:
         names = list(SUITES) if options.suite == ("all",) else options.suite
         return [make_suite(name) for name in names]
-    scenario = own_scenario(options)
-    return [
-        Suite(options.population, options.population, scenario.question, lambda size: (scenario,))
-    ]
+    scenarios = own_scenarios(options)
+    question = scenarios[0].question
+    return [Suite(options.population, options.population, question, lambda size: scenarios)]
 
 
-def own_scenario(options: Benchmark) -> Scenario:
-    """The scenario that the options describe.
+def own_scenarios(options: Benchmark) -> tuple[Scenario, ...]:
+    """The scenario that the options describe, or one for each fold.
 
     Raises:
-        ValueError: if an option is unknown or out of range.
+        ValueError: if an option is unknown or out of range, or options contradict.
     """
     if min(options.users, options.batch, options.seeds) < 1 or options.seed < 0:
         raise ValueError(
@@ -200,7 +204,7 @@ def own_scenario(options: Benchmark) -> Scenario:
     population = make_population(options.population)
     population.split(options.split)
     source = make_population(options.trained_on) if options.trained_on else population
-    return Scenario(
+    scenario = Scenario(
         name=options.population,
         question=f"Users of {options.population}, {options.split} split.",
         population=population,
@@ -213,6 +217,29 @@ def own_scenario(options: Benchmark) -> Scenario:
         baseline=options.baseline,
         reference=options.reference,
         seeds=options.seeds,
+    )
+    return of_folds(scenario, options) if options.folds else (scenario,)
+
+
+def of_folds(scenario: Scenario, options: Benchmark) -> tuple[Scenario, ...]:
+    """The scenario once for each fold, in which its users are met by who learned from the others.
+
+    Raises:
+        ValueError: if there are too few folds or too many, or another split or population is
+            asked for as well.
+    """
+    if options.trained_on or options.split != "test":
+        raise ValueError(
+            "folds are made of one population, each its own test split: leave out trained_on and "
+            f"split, got {options.trained_on!r} and {options.split!r}"
+        )
+    parts = folds(scenario.population, options.folds, options.users, options.seed)
+    counts = [len(part.split("test").model.members) for part in parts]
+    return tuple(
+        replace(
+            scenario, name=part.name, population=part, trained_on=part, users=count, batch=count
+        )
+        for part, count in zip(parts, counts, strict=True)
     )
 
 

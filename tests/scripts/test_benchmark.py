@@ -145,9 +145,23 @@ def test_keeps_the_results_and_writes_the_leaderboard_of_them(
     assert page.read_text() == written
 
 
+def test_cross_validation_meets_every_user_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, errors = benchmark_here(
+        *["--methods", "random", "most-popular", *SMALL, "--users", "31", "--folds", "3"],
+        *["--out", tmp_path], capture=capsys, patch=monkeypatch,
+    )  # fmt: skip
+    assert (code, errors) == (0, "")
+    met = {each["name"]: each["users"] for each in summary_in(tmp_path)["scenarios"]}
+    assert met == {f"Feed-fold-{k}-of-3": users for k, users in ((1, 11), (2, 10), (3, 10))}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--folds", "1"], "k must lie in [2, 500]"),
+        (["--folds", "3", "--split", "ood-drift"], "folds are made of one population"),
         (["--methods", "oracle"], "method must be one of "),
         (["--suite", "warm-start-v1"], "suite must be one of cold-start-v1"),
         (["--population", "Nowhere"], "population must be one of "),
