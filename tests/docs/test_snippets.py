@@ -1,9 +1,13 @@
 """Python blocks of every page: what they import is there, and those that take seconds run."""
 
 import ast
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from driftrec.agents.testing import check_policy
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -15,7 +19,7 @@ PAGES = sorted(
 )
 """The page on recsim-ng is run by `tests/recsim_ng`, which has what it imports."""
 
-QUICK = ["docs/environments/index.md"]
+QUICK = ["docs/environments/index.md", "docs/learners/pretrained.md"]
 """Pages whose blocks run as they stand; `test_own_users` has one more. Others train for minutes,
 or read a log of the reader's."""
 
@@ -46,3 +50,13 @@ def test_the_readme_makes_gymnasium_environments(blocks) -> None:
     exec(blocks("README.md", "python")[-1], names)
     assert names["many"].num_envs == 1024
     assert names["env"].observation_space.contains(names["env"].reset(seed=0)[0])
+
+
+def test_the_method_of_the_guide_keeps_to_the_contract(blocks, tmp_path) -> None:
+    module = ModuleType("driftrec_guide")
+    exec(blocks("docs/guide/benchmark.md", "python")[0], module.__dict__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "driftrec_guide", module)
+        method = module.Newest()
+        check_policy(method.policy(tmp_path))
+    assert (method.name, method.trains, method.runs(3)) == ("newest", False, 1)
