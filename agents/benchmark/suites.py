@@ -146,8 +146,7 @@ def retention(size: Size) -> tuple[Scenario, ...]:
 def published(size: Size) -> tuple[Scenario, ...]:
     """Users of simulators that others published."""
     names = {
-        "sardine-static": "sardine.SingleItem-Static",
-        "sardine-bored": "sardine.SingleItem-BoredInf",
+        "sardine": "sardine.SingleItem-BoredInf",
         "recogym": "recogym.v1",
         "reclab": "reclab.TopicsDynamic",
     }
