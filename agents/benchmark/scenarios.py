@@ -82,8 +82,11 @@ def fast_feed() -> Population:
 
 
 def jumping_feed() -> Population:
-    """The feed of users who all take on another persona after 60 of 120 requests."""
-    feed = feed_where("Feed-Jump", taste_sd=1.0)
+    """The feed of users who all take on another persona after 60 of 120 requests.
+
+    Lasting taste is stronger than on the feed, so that whoever had learned it has much to lose.
+    """
+    feed = feed_where("Feed-Jump", taste_sd=2.0)
     return replace(feed, model=PersonaJump(feed.model, JUMP))
 
 
