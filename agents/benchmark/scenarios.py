@@ -10,6 +10,9 @@ from driftrec.envs.persona_jump import PersonaJump
 ARRIVALS = 250
 """Items of the feed that arrive within a trial: half of them."""
 
+EARLY_ARRIVALS = 50
+"""Of the other half, those that arrive within a trial while methods learn."""
+
 CANDIDATES = 100
 """Items from which each request of such a feed chooses."""
 
@@ -18,7 +21,10 @@ JUMP = 60
 
 
 def early_feed() -> Population:
-    """The feed before its second half of items exists; each request has 100 candidates."""
+    """The feed before its second half of items exists; some of the first half arrive meanwhile.
+
+    As on the growing feed, each request has 100 candidates that are new to the user.
+    """
     feed = make_population("Feed")
     return replace(
         feed,
@@ -26,6 +32,7 @@ def early_feed() -> Population:
         catalogue=part_of(feed.catalogue, len(feed.catalogue) - ARRIVALS),
         variants={},
         candidates=CANDIDATES,
+        arrivals=EARLY_ARRIVALS,
         repeats=True,
     )
 
