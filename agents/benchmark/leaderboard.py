@@ -87,6 +87,8 @@ def _suite(summary: Summary) -> str:
         "",
         _ranking(summary),
         "",
+        _by_scenario(summary),
+        "",
         _duel(summary),
     ])  # fmt: skip
 
@@ -104,6 +106,37 @@ def _ranking(summary: Summary) -> str:
         "training, CPU",
     )  # fmt: skip
     return _table(headings, rows, text=(1, 2))
+
+
+def _by_scenario(summary: Summary) -> str:
+    """Each scenario's question and the scores in it; and who stays, where that is the question."""
+    names = [row["method"] for row in summary["overall"]]
+    lines = ["Score by scenario:", ""]
+    lines += [f"* {plain(one['name'])}: {plain(one['question'])}" for one in summary["scenarios"]]
+    found = [{row["name"]: row for row in one["methods"]} for one in summary["scenarios"]]
+    rows = [(plain(name), *(_score_in(rows, name) for rows in found)) for name in names]
+    headings = ("method", *(plain(one["name"]) for one in summary["scenarios"]))
+    lines += ["", _table(headings, rows)]
+    if summary["suite"].startswith("retention"):
+        lines += [_who_stays(one) for one in summary["scenarios"]]
+    return "\n".join(lines)
+
+
+def _score_in(rows: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    return estimate(rows[name]["score"], SCORE_DECIMALS) if name in rows else ""
+
+
+def _who_stays(scenario: Mapping[str, Any]) -> str:
+    """Clicks and retention of every method in a scenario, those who keep most users first."""
+    parts = ("ctr", "retention-7", "retention-30")
+    known = [row for row in scenario["methods"] if _measured(row["metrics"]["retention-30"])]
+    known.sort(key=lambda row: -row["metrics"]["retention-30"]["value"])
+    rows = [
+        (plain(row["name"]), *(estimate(row["metrics"][part], 3) for part in parts))
+        for row in known
+    ]
+    table = _table(("method", "CTR", "active on or after day 7", "day 30"), rows)
+    return f"\nWho stays in {plain(scenario['name'])}:\n\n{table}"
 
 
 def _duel(summary: Summary) -> str:

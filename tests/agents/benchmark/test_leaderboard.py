@@ -41,6 +41,22 @@ def test_each_suite_has_its_ranking_and_the_command_that_made_it(
         assert found[3].startswith(f"{row['score']['value']:.2f} (")
 
 
+def test_every_scenario_has_its_scores_and_where_people_leave_who_stays(
+    text: str, summary: dict[str, Any], other_summary: dict[str, Any]
+) -> None:
+    heading, _, *rows = tables(text)[1]
+    assert heading == ["method", *(one["name"] for one in summary["scenarios"])]
+    for row in rows:
+        for scenario, cell in zip(summary["scenarios"], row[1:], strict=True):
+            found = {each["name"]: each["score"] for each in scenario["methods"]}
+            known = row[0] in found and found[row[0]]["value"] is not None
+            assert cell.startswith(f"{found[row[0]]['value']:.2f}" if known else ("", "-"))
+    for scenario in other_summary["scenarios"]:
+        assert f"Who stays in {scenario['name']}:" in text
+    stays = [float(row[3].split()[0]) for row in tables(text)[5][2:]]
+    assert stays == sorted(stays, reverse=True)
+
+
 def test_whoever_knows_too_much_does_not_compete(text: str, summary: dict[str, Any]) -> None:
     names = [row[1] for row in tables(text)[0][2:]]
     assert [name for name in names if name.startswith("*")] == ["*clairvoyant*", "*filter-ucb*"]
@@ -62,7 +78,7 @@ def test_an_open_reference_that_is_the_best_of_the_others_is_the_rival(
 def test_where_it_wins_and_where_not_is_what_the_comparisons_say(
     text: str, summary: dict[str, Any]
 ) -> None:
-    rows = tables(text)[1][2:]
+    rows = tables(text)[2][2:]
     for scenario in summary["scenarios"]:
         own = [row for row in rows if row[0] == scenario["name"]]
         rivals = list(dict.fromkeys(["hierarchical-bayes", best_there(scenario)]))
@@ -109,7 +125,7 @@ def test_every_row_has_as_many_cells_as_its_heading(text: str) -> None:
         assert {len(row) for row in table} == {len(table[0])}
 
 
-def test_sphinx_takes_it_strictly(text: str, tmp_path: Path) -> None:
+def test_sphinx_takes_it_strictly(text: str, other_summary: dict[str, Any], tmp_path: Path) -> None:
     pytest.importorskip("myst_parser")
     (tmp_path / "conf.py").write_text(CONF)
     (tmp_path / "index.md").write_text(text, encoding="utf-8")
@@ -117,5 +133,6 @@ def test_sphinx_takes_it_strictly(text: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert page.count("<table") == 4
+    # A ranking, scores and a duel for each suite; and who stays, for each scenario of the last.
+    assert page.count("<table") == 3 + 3 + len(other_summary["scenarios"])
     assert "<em>clairvoyant</em>" in page
