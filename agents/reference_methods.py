@@ -70,7 +70,7 @@ def _unread(name: str, population: Population, split: str) -> str:
 class MisspecifiedFilter(Method):
     """The Bayesian filter with a wrong model, whoever the users are.
 
-    It takes them for `DriftingUser`s of the default parameters without mood, whims and
+    It takes each for a `DriftingUser` of the default parameters without mood, whims and
     satiation: what a filter is worth whose model was not fitted to its users.
     """
 

@@ -23,7 +23,7 @@ Indices = None | int | Iterable[int]
 class RecommendationVecEnv(VecEnv):
     """Many users at once for agents of Stable-Baselines3, stepped by one batch engine.
 
-    What `DummyVecEnv` does with as many `RecommendationEnv`s, without a Python call for each. A
+    What `DummyVecEnv` does with one `RecommendationEnv` for each user, without a Python call for each. A
     trial that ends is followed by a new user's at once; `infos[row]` then holds
 
     - `terminal_observation`, the last one of the trial that ended,

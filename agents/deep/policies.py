@@ -134,7 +134,7 @@ class QueryQNetwork(QNetwork):
 
 
 class QueryDQNPolicy(DQNPolicy):
-    """Of DQN, with `QueryQNetwork`s.
+    """Of DQN, with a `QueryQNetwork` for each of its two networks.
 
     Args:
         table: scaled features, `(items, width)`.
