@@ -23,8 +23,8 @@ Indices = None | int | Iterable[int]
 class RecommendationVecEnv(VecEnv):
     """Many users at once for agents of Stable-Baselines3, stepped by one batch engine.
 
-    What `DummyVecEnv` does with one `RecommendationEnv` for each user, without a Python call for each. A
-    trial that ends is followed by a new user's at once; `infos[row]` then holds
+    What `DummyVecEnv` does with one `RecommendationEnv` for each user, without a Python call for
+    each. A trial that ends is followed by a new user's at once; `infos[row]` then holds
 
     - `terminal_observation`, the last one of the trial that ended,
     - `TimeLimit.truncated`, whether it was cut at its limits instead of by the user's leaving,
