@@ -68,7 +68,7 @@ class QueryHead(nn.Module):
         return products
 
 
-class _Querying(ActorCriticPolicy):
+class QueryingActor(ActorCriticPolicy):
     """An actor that draws slates of unbanned items by softmax of their products with its query.
 
     Args:
@@ -101,12 +101,12 @@ class _Querying(ActorCriticPolicy):
         return SlateDistribution(logits, self._slate)
 
 
-class QueryActorCritic(_Querying):
-    """Of PPO and A2C; see `_Querying`."""
+class QueryActorCritic(QueryingActor):
+    """Of PPO and A2C; see `QueryingActor`."""
 
 
-class RecurrentQueryActorCritic(_Querying, RecurrentActorCriticPolicy):
-    """Of RecurrentPPO; see `_Querying`."""
+class RecurrentQueryActorCritic(QueryingActor, RecurrentActorCriticPolicy):
+    """Of RecurrentPPO; see `QueryingActor`."""
 
 
 class QueryQNetwork(QNetwork):

@@ -5,6 +5,5 @@ them, not with the module.
 """
 
 from driftrec.agents.recommenders.methods import METHODS
-from driftrec.agents.recommenders.training_log import TrainingLog, training_log
 
-__all__ = ["METHODS", "TrainingLog", "training_log"]
+__all__ = ["METHODS"]
