@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from driftrec.agents.statistics import ratio
-
 
 def run_weights(weights: Sequence[np.ndarray]) -> np.ndarray:
     """Weights of the runs of all tasks, every task counting the same.
@@ -24,12 +22,6 @@ def run_weights(weights: Sequence[np.ndarray]) -> np.ndarray:
     """
     shares = [each / (len(weights) * each.sum(1, keepdims=True)) for each in weights]
     return np.concatenate(shares, axis=1)
-
-
-def optimality_gap(scores: np.ndarray, weights: np.ndarray, target: float = 1.0) -> np.ndarray:
-    """By how much runs miss a target on average, where what lies above it does not count."""
-    missed = np.maximum(target - scores, 0)
-    return ratio((weights * missed).sum(1), weights.sum(1))
 
 
 def median_of_tasks(means: np.ndarray) -> np.ndarray:

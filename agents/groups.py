@@ -10,6 +10,7 @@ from driftrec.agents.statistics import ratio, weighted_mean
 from driftrec.envs.drifting_state import DriftingUserState
 from driftrec.envs.drifting_user import DriftingUser
 from driftrec.envs.simulation import Simulation
+from driftrec.envs.wrapped_users import WrappedUsers
 
 EVERYONE = ("everyone",)
 """Names of the groups where users are of one kind."""
@@ -18,17 +19,17 @@ EVERYONE = ("everyone",)
 def user_groups(simulation: Simulation) -> tuple[np.ndarray, tuple[str, ...]]:
     """Which group each user of a simulation belongs to, by the hidden state: for reports alone.
 
-    Users of the default kind are grouped by the persona whose taste they share now; all others
-    are one group.
+    Users of the default kind, wrapped ones too, are grouped by the persona whose taste they share
+    now; all others are one group.
 
     Returns:
         Number of the group, int32 `(users,)`, and the groups' names.
     """
     state = getattr(simulation, "state", None)
     model: Any = getattr(simulation, "model", None)
-    while model is not None and not isinstance(model, DriftingUser):
-        model = getattr(model, "model", None)
-    if model is None or not isinstance(state, DriftingUserState):
+    while isinstance(model, WrappedUsers):
+        state, model = model.inner_state(state), model.model
+    if not (isinstance(model, DriftingUser) and isinstance(state, DriftingUserState)):
         return np.zeros(simulation.users, np.int32), EVERYONE
     names = tuple(f"persona {number}" for number in range(len(model.personas)))
     return np.array(state.persona, np.int32), names

@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from driftrec.agents.evaluation import Evaluation, join
 from driftrec.agents.policy import Policy, PolicyFactory, renew
 from driftrec.agents.recorder import Recorder
-from driftrec.agents.repeating import Repeating
+from driftrec.agents.repeating import without_repeating
 from driftrec.envs import Population, RecommendationVectorEnv, resolve_population
 from driftrec.envs.actions import checked_slates
 from driftrec.envs.arrays import Array
@@ -172,9 +172,7 @@ def _act(
 
 def _prediction(policy: Policy, state: Any, items: Array, name: str) -> Array | None:
     """Click probabilities of the slates as the policy sees them, `(users, slate)`, if it says."""
-    while isinstance(policy, Repeating):
-        policy = policy.policy
-    predict = getattr(policy, "predict", None)
+    predict = getattr(without_repeating(policy), "predict", None)
     if predict is None:
         return None
     predicted = np.asarray(predict(state, items))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from driftrec.agents.inputs import item_inputs, popular_weights
 from driftrec.agents.memory import Memory, known, new_memory, top_unseen
 from driftrec.agents.quadratic import QuadraticForms
 from driftrec.envs import Catalogue
@@ -73,10 +74,8 @@ class LinUCB:
                 "alpha must not be negative, ridge must be positive and discount in (0, 1], "
                 f"got {alpha}, {ridge} and {discount}"
             )
-        table = np.asarray(catalogue.table)
-        self._inputs = np.concatenate([table, np.ones_like(table[:, :1])], axis=1)
-        self._prior = np.zeros(self._inputs.shape[1], np.float32)
-        self._prior[-2:] = quality_weight, 0.5
+        self._inputs = item_inputs(catalogue)
+        self._prior = popular_weights(self._inputs, quality_weight)
         self._forms = QuadraticForms(self._inputs)
         self._slate = slate
         self._alpha = np.float32(alpha)

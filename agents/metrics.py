@@ -138,7 +138,7 @@ def return_gap(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
 
 def sessions(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
     """Mean number of sessions in a trial."""
-    return weighted_mean(_begun(evaluation, evaluation.active), weights)
+    return weighted_mean(begun(evaluation, evaluation.active), weights)
 
 
 def session_length(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
@@ -146,8 +146,8 @@ def session_length(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
 
     The last session of a trial that was truncated counts with the requests that it had.
     """
-    begun = _begun(evaluation, evaluation.active)
-    return ratio(weights @ evaluation.active.sum(1).astype(np.float32), weights @ begun)
+    shown = evaluation.active.sum(1).astype(np.float32)
+    return ratio(weights @ shown, weights @ begun(evaluation, evaluation.active))
 
 
 def activity(evaluation: Evaluation, weights: np.ndarray, days: float = 7.0) -> np.ndarray:
@@ -160,7 +160,7 @@ def activity(evaluation: Evaluation, weights: np.ndarray, days: float = 7.0) -> 
     """
     early = evaluation.active & (evaluation.day < days)
     observed = np.where(evaluation.churned, days, np.minimum(evaluation.last_day, days))
-    return ratio(weights @ _begun(evaluation, early), weights @ observed.astype(np.float32))
+    return ratio(weights @ begun(evaluation, early), weights @ observed.astype(np.float32))
 
 
 def requests(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:
@@ -243,7 +243,7 @@ def _groups(evaluation: Evaluation) -> np.ndarray:
     return members(evaluation.group, evaluation.users, len(evaluation.group_names))
 
 
-def _begun(evaluation: Evaluation, where: np.ndarray) -> np.ndarray:
+def begun(evaluation: Evaluation, where: np.ndarray) -> np.ndarray:
     """Sessions begun in the marked requests, which start with the first, `(users,)`."""
     last: np.ndarray = np.where(where, evaluation.session, 0).max(1)
     return (last + 1).astype(np.float32)

@@ -8,7 +8,6 @@ from itertools import combinations
 import numpy as np
 
 from driftrec.agents.comparison import Comparison
-from driftrec.agents.improvement import wins
 from driftrec.agents.metrics import user_ctr
 from driftrec.agents.significance import holm, paired_p_values
 from driftrec.agents.statistics import Interval
@@ -34,6 +33,17 @@ class Pair:
     improvement: Interval
     p: float
     adjusted: float
+
+
+def wins(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """1 where `one` is higher, 1/2 where they are equal, 0 elsewhere, float32 of their shape.
+
+    Its mean over users met by both is the probability that a user gets more from the one; over all
+    runs of the one that meet all of the other, that of improvement (Agarwal et al. 2021, section
+    4.3).
+    """
+    won: np.ndarray = (np.sign(one - other) * np.float32(0.5) + np.float32(0.5)).astype(np.float32)
+    return won
 
 
 def all_pairs(comparison: Comparison) -> list[Pair]:

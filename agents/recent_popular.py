@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from driftrec.agents.memory import Memory, new_memory, top_unseen
+from driftrec.agents.recommenders.ratings import impressions
 from driftrec.agents.recommenders.training_log import TrainingLog
 from driftrec.envs.arrays import Array
 from driftrec.envs.observation import Observation
@@ -27,15 +28,13 @@ def recent_rates(log: TrainingLog, items: int, *, days: float, prior: float) -> 
     """
     if not days > 0 or not prior > 0:
         raise ValueError(f"days and prior must be positive, got {days} and {prior}")
-    active = np.broadcast_to(log.active[:, :, None], log.items.shape)
+    _, shown, clicks = impressions(log)
     ago = np.where(log.active, log.day, 0).max(1, keepdims=True) - log.day
-    ago = np.broadcast_to(ago[:, :, None], log.items.shape)[active].astype(np.float64)
-    shown, clicks = log.items[active], log.feedback[active]
-    weight = np.exp(-ago / days)
-    impressions = np.bincount(shown, weight, minlength=items)
+    weight = np.repeat(np.exp(-ago[log.active].astype(np.float64) / days), log.items.shape[2])
+    met = np.bincount(shown, weight, minlength=items)
     clicked = np.bincount(shown, weight * clicks, minlength=items)
-    overall = clicked.sum() / max(impressions.sum(), 1e-12)
-    return ((clicked + prior * overall) / (impressions + prior)).astype(np.float32)
+    overall = clicked.sum() / max(met.sum(), 1e-12)
+    return ((clicked + prior * overall) / (met + prior)).astype(np.float32)
 
 
 class RecentPopular:

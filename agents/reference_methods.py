@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from driftrec.agents.bandits.methods import only_clicks
+from driftrec.agents.bandits.methods import USERS, only_clicks
 from driftrec.agents.filter import BayesFilter
 from driftrec.agents.filter_model import FilterModel
 from driftrec.agents.method import Family, Method, Size
@@ -27,9 +27,6 @@ PUBLIC = ("random", "most-popular", "satiation-aware")
 """Policies that read nothing but observations and the catalogue."""
 
 FILTERS = ("filter-greedy", "filter-thompson", "filter-ucb")
-
-USERS: dict[Size, int] = {"smoke": 100, "standard": 2000, "full": 8000}
-"""Training users of recent-popular."""
 
 RATES = "rates.npz"
 

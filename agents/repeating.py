@@ -38,3 +38,10 @@ class Repeating:
         memory = replace(memory, shown=shown)
         state = replace(state, memory=memory) if hasattr(state, "memory") else memory
         return self.policy.act(observation, state)
+
+
+def without_repeating(policy: Policy) -> Policy:
+    """The policy inside `Repeating`, or itself: who knows whether it predicts."""
+    while isinstance(policy, Repeating):
+        policy = policy.policy
+    return policy

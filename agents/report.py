@@ -40,7 +40,7 @@ def results_table(comparison: Comparison, metrics: Sequence[str] = COLUMNS) -> T
         [_name(comparison, policy), *(f"{value}\n[dim]{bounds}[/dim]" for value, bounds in cells)]
         for policy, cells in _rows(comparison, metrics)
     ]
-    return _table(headings, rows, _title(comparison), _caption(comparison))
+    return rich_table(headings, rows, _title(comparison), _caption(comparison))
 
 
 def difference_table(
@@ -60,7 +60,7 @@ def difference_table(
         rows.append([other, value, bounds])
     label = METRICS[metric].label
     headings = [f"{policy} minus", label, f"{comparison.level:.0%} interval"]
-    return _table(headings, rows, f"{label}: paired differences on the same users")
+    return rich_table(headings, rows, f"{label}: paired differences on the same users")
 
 
 def to_markdown(comparison: Comparison, metrics: Sequence[str] = COLUMNS) -> str:
@@ -141,7 +141,10 @@ def _text(interval: Interval, metric: str = "", sign: str = "") -> tuple[str, st
     return f"{value:{form}}", f"{low:{form}}{between}{high:{form}}"
 
 
-def _table(headings: list[str], rows: list[list[str]], title: str, caption: str = "") -> Table:
+def rich_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], title: str, caption: str = ""
+) -> Table:
+    """A rich table whose first column names the rows; all text may hold rich's markup."""
     from rich import box
     from rich.table import Table
 

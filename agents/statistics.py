@@ -68,33 +68,14 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
         return np.where(denominator == 0, np.nan, numerator / denominator)
 
 
-def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:
-    """The smallest value at or below which lies at least `share` of the weight.
-
-    Args:
-        values: `(values,)`, without NaN.
-        weights: `(draws, values)`.
-        share: in [0, 1].
-
-    Returns:
-        `(draws,)`; NaN where there is no weight at all.
-    """
-    if not len(values):
-        return np.full(len(weights), np.nan)
-    order = np.argsort(values, kind="stable")
-    below = np.cumsum(weights[:, order], axis=1, dtype=np.float64)
-    total = below[:, -1:]
-    first = (below >= share * total - 1e-9).argmax(axis=1)
-    return np.where(total[:, 0] > 0, values[order][first], np.nan)
-
-
 def pooled_quantile(
     values: np.ndarray, user: np.ndarray, weights: np.ndarray, share: float, blocks: int = 64
 ) -> np.ndarray:
-    """`weighted_quantile` of values of which each user may have many.
+    """The smallest value at or below which lies at least `share` of the weight.
 
-    The values are cut into blocks in their order. The weight in each says in which block the
-    quantile lies, and only there it is looked for.
+    Each user may have many values, all of the user's weight. They are cut into blocks in their
+    order. The weight in each says in which block the quantile lies, and only there it is looked
+    for.
 
     Args:
         values: without NaN, `(values,)`.

@@ -9,6 +9,7 @@ import numpy as np
 
 from driftrec.agents.harness import PolicyError
 from driftrec.agents.policy import PolicyFactory
+from driftrec.agents.repeating import without_repeating
 from driftrec.envs import Population, RecommendationVectorEnv
 from driftrec.envs.actions import checked_slates
 from driftrec.envs.arrays import Array, leaves, to_numpy
@@ -74,10 +75,11 @@ class TriedPolicy:
         return to_numpy(slate)
 
     def _check_prediction(self, slate: Array) -> None:
-        if not hasattr(self.policy, "predict"):
+        policy: Any = without_repeating(self.policy)
+        if not hasattr(policy, "predict"):
             return
         before = copies(_arrays(self.state))
-        chance = self.policy.predict(self.state, slate)
+        chance = policy.predict(self.state, slate)
         _expect_same(_arrays(self.state), before, "predict must not change the state it is given")
         if np.shape(chance) != slate.shape:
             raise PolicyError(

@@ -30,24 +30,36 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
         yield None
         return
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     context = multiprocessing.get_context("spawn")
     strangers = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, context, initializer=depend_on_parent)
+    with one_thread():
+        pool = ProcessPoolExecutor(workers, context, initializer=depend_on_parent)
+        try:
+            yield pool
+        except BaseException:
+            # What they are at is of no more use, and could take minutes.
+            for process in set(multiprocessing.active_children()) - strangers:
+                process.terminate()
+            if sys.version_info < (3, 11, 7):
+                # Here a pool waits for ever to send the dead what they have not read
+                # (python/cpython#94777), unless nobody can read it any more.
+                pool._call_queue._reader.close()  # type: ignore[attr-defined]  # stubs lack it
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Processes that are started meanwhile run their numerics on one thread.
+
+    Libraries read the variables that say so when they are first imported.
+    """
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
-        yield pool
-    except BaseException:
-        # What they are at is of no more use, and could take minutes.
-        for process in set(multiprocessing.active_children()) - strangers:
-            process.terminate()
-        if sys.version_info < (3, 11, 7):
-            # Here a pool waits for ever to send the dead what they have not read
-            # (python/cpython#94777), unless nobody can read it any more.
-            pool._call_queue._reader.close()  # type: ignore[attr-defined]  # the stubs leave it out
-        raise
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

@@ -56,6 +56,10 @@ class PersonaJump(WrappedUsers):
             raise ValueError(f"request must be at least 1, got {self.request}")
         super().__post_init__()
 
+    def inner_state(self, state: JumpState) -> DriftingUserState:
+        """The users without the count of their requests."""
+        return state.user
+
     def sample(self, users: int, rng: np.random.Generator) -> JumpState:
         """New users, before their change."""
         return JumpState(self.model.sample(users, rng), np.zeros(users, np.int32))

@@ -28,6 +28,10 @@ class WrappedUsers(UserModel):
         for name in ("seconds_per_request", "feedback_range", "verified", "context_size"):
             object.__setattr__(self, name, getattr(self.model, name))
 
+    def inner_state(self, state: Any) -> Any:
+        """The model's own state in that of a subclass, which may keep more."""
+        return state
+
     def sample(self, users: int, rng: np.random.Generator) -> Any:
         """As the model."""
         return self.model.sample(users, rng)

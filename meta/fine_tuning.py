@@ -19,12 +19,7 @@ from driftrec.envs import Population, make_population
 from driftrec.envs.files import write_bytes, write_json
 from driftrec.envs.finite_users import FiniteUsers
 from driftrec.meta.clock import Clock
-from driftrec.meta.learner_method import (
-    COST,
-    LearnerMethod,
-    cost_of,
-    discard_training,
-)
+from driftrec.meta.learner_method import COST, LearnerMethod, cost_of, discard_training
 from driftrec.meta.registry import learner_type, load
 from driftrec.meta.saved_method import FILE
 
@@ -43,9 +38,9 @@ def few_users(population: Population, users: int, seed: int = 0) -> Population:
     Raises:
         ValueError: if they are fewer than 5.
     """
-    apart = round(HELD_OUT * users)
-    if not 1 <= apart < users:
+    if users < 5:
         raise ValueError(f"users must be at least 5, one of them for validation, got {users}")
+    apart = round(HELD_OUT * users)
     variants = dict(population.variants)
     for name, share in (("train", users - apart), ("validation", apart)):
         split = population.split(name)

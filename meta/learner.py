@@ -220,12 +220,13 @@ class Learner(ABC, Generic[C]):
             resume: go on from `training.safetensors` where there is one. The weights become those
                 of a run that was never cut.
             initial: checkpoint of a policy of the same network, to go on from its weights on these
-                users; they are the result unless others validate better.
+                users; they are the result unless others validate better. To resume, name it again.
             progress: told of each iteration.
 
         Raises:
             CheckpointError: if the training to resume is damaged or had another config, or the
                 policy to go on from has another network.
+            ValueError: if trees are to go on from what has no such trees.
             FloatingPointError: if a metric is not finite; the last checkpoint stays.
         """
         folder = None if out is None else Path(out)

@@ -63,15 +63,19 @@ LEARNED: tuple[LearnerMethod, ...] = (
 )
 """The built-in learners; trees, MAML and its kin train in minutes as they are."""
 
-FINE_TUNED = ("rl2", "amortised", "trees")
-"""Learners that are also fine-tuned on a few users of another population."""
+FINE_TUNED = {"rl2": 1e-3, "amortised": 1e-3, "trees": 0.08}
+"""Learners that are also fine-tuned on a few users of another population, with their learning rates
+there; that of trees is their own, since what they grow is new."""
 
 
 def _methods() -> dict[str, Method]:
     learned = {method.name: method for method in LEARNED}
     for name in learner_names():
         learned.setdefault(name, LearnerMethod(name, learner=name))
-    tuned = [FineTuned(f"{name}-finetuned-100", learner=learned[name]) for name in FINE_TUNED]
+    tuned = [
+        FineTuned(f"{name}-finetuned-100", learner=learned[name], learning_rate=rate)
+        for name, rate in FINE_TUNED.items()
+    ]
     return {**learned, **{method.name: method for method in tuned}, **pretrained_methods()}
 
 

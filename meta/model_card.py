@@ -85,37 +85,6 @@ class ModelCard:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is no readable model card: {error!r}") from error
 
-    def markdown(self) -> str:
-        """For people."""
-        cost = self.cost
-        rows = [
-            ("Learner", f"{self.method} (`{self.learner}`), seed {self.seed}"),
-            ("Trained on", f"{self.population}, split `train`; chosen on `validation`"),
-            ("Commit", f"`{self.commit[:12]}`"),
-            ("Cost", f"{cost['cpu_seconds']:.0f} CPU-seconds, {_steps(cost)} on {self.hardware}"),
-            ("Validation", f"{cost['validation']:.4f} reward a request"),
-            *((f"Test {name}", _shown(value)) for name, value in self.test.items()),
-            ("File", f"{self.size / 1024:.0f} KiB, sha256 `{self.sha256[:16]}…`"),
-            ("Licence", self.licence),
-        ]
-        table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-        return (
-            f"### {self.name}\n\n| | |\n|-|-|\n{table}\n\n"
-            f"Intended use: {self.use}\n\nLimits: {self.limits}\n"
-        )
-
-
-def _steps(cost: Mapping[str, float]) -> str:
-    return f"{cost['user_steps'] / 1e6:.2f} million user-steps" if "user_steps" in cost else ""
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        if None in value.values():
-            return "undefined: these users leave no room"
-        return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
-    return str(value)
-
 
 def training_fingerprint(population: Population) -> str:
     """Hash of all of a population that a training depends on; the other splits may differ."""

@@ -99,7 +99,7 @@ def load(path: str | Path, **options: Any) -> LearnedPolicy:
     Raises:
         CheckpointError: if the file is missing, damaged, or of no kind of policy.
     """
-    path = _file(str(path))
+    path = policy_file(path)
     kind = checkpoint_kind(path)
     if kind in LOADERS:
         policy: LearnedPolicy = _named(LOADERS[kind])(path, **options)
@@ -112,11 +112,12 @@ def load(path: str | Path, **options: Any) -> LearnedPolicy:
     raise CheckpointError(f"{path} holds a {kind!r} checkpoint, expected that of a policy")
 
 
-def _file(path: str) -> Path:
-    if path.startswith(PRETRAINED):
+def policy_file(path: str | Path) -> Path:
+    """The file that `load` reads: of a folder, the policy that training left there."""
+    if str(path).startswith(PRETRAINED):
         from driftrec.meta.pretrained import find_by_name
 
-        return find_by_name(path.removeprefix(PRETRAINED)).path
+        return find_by_name(str(path).removeprefix(PRETRAINED)).path
     return Path(path) / "policy.safetensors" if Path(path).is_dir() else Path(path)
 
 

@@ -89,10 +89,14 @@ class TrainingRun(ABC, Generic[C]):
         """Begin with the weights of a policy, which stay the best until others validate better.
 
         Raises:
-            CheckpointError: if its network is another than the config's.
+            CheckpointError: if its network is another than the config's, or it has none.
         """
-        weights = policy.network.state_dict()  # type: ignore[attr-defined]  # those of iterations
-        load_weights(self.network, weights, "the policy to start from")
+        network = getattr(policy, "network", None)
+        if network is None:
+            raise CheckpointError(
+                f"the policy to start from must have a network, got a {type(policy).__name__}"
+            )
+        load_weights(self.network, network.state_dict(), "the policy to start from")
         self.warm = True
         self._validate()
 

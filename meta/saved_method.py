@@ -14,7 +14,7 @@ from driftrec.agents.method import Family, Method, Size
 from driftrec.agents.policy import Policy, PolicyFactory
 from driftrec.envs import Population, RecommendationVectorEnv
 from driftrec.envs.files import replacing
-from driftrec.meta.registry import load
+from driftrec.meta.registry import load, policy_file
 
 FILE = "policy.safetensors"
 
@@ -58,7 +58,7 @@ class SavedMethod(Method):
     ) -> Mapping[str, float]:
         """Copy the checkpoint of this seed."""
         with replacing(folder / FILE) as temporary:
-            shutil.copyfile(_file(self.paths[seed]), temporary)
+            shutil.copyfile(policy_file(self.paths[seed]), temporary)
         return {}
 
     def policy(self, folder: Path) -> PolicyFactory:
@@ -68,22 +68,17 @@ class SavedMethod(Method):
     @property
     def settings(self) -> dict[str, Any]:
         """The name and what the checkpoints hold, wherever they lie."""
-        digests = [hashlib.sha256(_file(path).read_bytes()).hexdigest() for path in self.paths]
+        files = [policy_file(path) for path in self.paths]
+        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
         return {"method": "SavedMethod", "name": self.name, "sha256": digests}
 
 
-def saved_policy(env: RecommendationVectorEnv, path: Path, **options: Any) -> Policy:
+def saved_policy(env: RecommendationVectorEnv, path: Path) -> Policy:
     """A saved policy for the catalogue and slate of an environment.
 
     Args:
         env: whose users it will serve.
         path: of the checkpoint.
-        options: how it acts; see `load`.
     """
     simulation = env.simulation
-    return load(path, **options).on(simulation.catalogue, simulation.slate)
-
-
-def _file(path: str) -> Path:
-    found = Path(path)
-    return found / FILE if found.is_dir() else found
+    return load(path).on(simulation.catalogue, simulation.slate)

@@ -12,7 +12,6 @@ Examples:
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import tyro
 from common import console, run
 from rich.table import Table
 
+from driftrec.agents.benchmark.clock import Clock
 from driftrec.agents.benchmark.grid import run_grid
 from driftrec.agents.benchmark.progress import Status
 from driftrec.agents.benchmark.suite import Scenario
@@ -129,9 +129,9 @@ def measured(executor: str, options: Bench, out: Path) -> list[str]:
             progress=progress,
         )  # fmt: skip
 
-    cpu = cpu_seconds()
+    clock = Clock()
     records = once().records.values()
-    cpu = cpu_seconds() - cpu
+    cpu = clock.spent["cpu_seconds"]
     first = len(times) // 10
     each = (times[-1] - times[first]) / (len(times) - 1 - first)
     own, own_cpu = (
@@ -144,12 +144,6 @@ def measured(executor: str, options: Bench, out: Path) -> list[str]:
     # Workers of Ray are no children of this process.
     used = float("nan") if executor == "ray" else cpu / options.cells
     return [f"{1000 * seconds:.2f}" for seconds in (each, own, used, own_cpu, again)]
-
-
-def cpu_seconds() -> float:
-    """Of this process and its children that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
 
 
 def grid(options: Bench) -> tuple[list[Scenario], dict[str, Method]]:

@@ -29,6 +29,7 @@ import tyro
 from common import console, run
 from validation.cells import machine
 
+from driftrec.agents.benchmark.comparing import compare
 from driftrec.agents.benchmark.folds import folds
 from driftrec.agents.benchmark.gathered import Results
 from driftrec.agents.benchmark.grid import list_cells, run_grid
@@ -36,14 +37,9 @@ from driftrec.agents.benchmark.leaderboard import leaderboard
 from driftrec.agents.benchmark.report import write_report
 from driftrec.agents.benchmark.suite import Scenario, Suite
 from driftrec.agents.benchmark.suites import SUITES, make_suite
-from driftrec.agents.benchmark.summary import (
-    read_summary,
-    summarise,
-    trimmed,
-    user_table,
-    write_users,
-)
-from driftrec.agents.benchmark.tables import compare, results_table, to_latex, to_markdown
+from driftrec.agents.benchmark.summary import read_summary, summarise, trimmed
+from driftrec.agents.benchmark.tables import results_table, to_latex, to_markdown
+from driftrec.agents.benchmark.user_table import user_table, write_users
 from driftrec.agents.method import Method, Size
 from driftrec.agents.methods import make_method
 from driftrec.envs import make_population
@@ -92,7 +88,7 @@ class Benchmark:
     executor: Literal["process", "here", "ray"] = "process"
     """Where cells run: processes of this machine, this process, or a Ray cluster."""
     workers: int = 2
-    """Processes, or cells at a time on a cluster."""
+    """Processes of this machine; of a Ray cluster all processors are used."""
     draws: int = 2000
     """Bootstrap draws for the intervals."""
     retry: bool = True

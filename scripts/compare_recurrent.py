@@ -212,8 +212,8 @@ def train_plain(
     with alone(seed):
         agent = RecurrentPPO("MultiInputLstmPolicy", env, seed=seed, device="cpu", **less)
         agent.learn(steps)
-    table = population.split("train").catalogue
-    return _Fixed(PlainPolicy(agent.policy, len(table))), int(agent.num_timesteps)
+    items = len(population.split("train").catalogue)
+    return _Fixed(PlainPolicy(agent.policy, items)), int(agent.num_timesteps)
 
 
 TRAINERS: dict[str, Callable[..., tuple[PolicyFactory, int]]] = {

@@ -2,7 +2,8 @@
 
 A trial is one setting of a method, trained once and met by validation users; the first is the
 method as it is. Test users cannot be met. Trials lie in OUT/<population>/<method>/trials.json, and
-a tuning that was cut goes on there. What comes of it is printed, and written to OUT/tuned.json.
+a tuning that was cut goes on there. What comes of it is printed, and written to
+OUT/<population>/tuned.json. Methods that do not suit the population are left out.
 
 Examples:
     python scripts/tune.py --methods discounted-linucb kalman-ts hierarchical-bayes
@@ -14,7 +15,7 @@ Examples:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ from rich.table import Table
 from driftrec.agents.benchmark.proposing import Trial
 from driftrec.agents.benchmark.spaces import SPACES
 from driftrec.agents.benchmark.tuning import Budget, Tuning, tune
-from driftrec.agents.method import Size
+from driftrec.agents.method import Method, Size
 from driftrec.agents.methods import make_method
-from driftrec.envs import make_population
+from driftrec.envs import Population, make_population
 from driftrec.envs.files import write_json
 
 
@@ -61,7 +62,7 @@ def main() -> None:
     options = tyro.cli(Tune, description=__doc__)
     budget = Budget(options.trials, options.users, options.cpu_seconds)
     population = make_population(options.population)
-    methods = [make_method(name) for name in options.methods]
+    methods = suited([make_method(name) for name in options.methods], population)
     found: dict[str, Tuning] = {}
     with progress_bar(budget.trials * len(methods)) as report:
         for method in methods:
@@ -79,8 +80,31 @@ def main() -> None:
                 seed=options.seed,
                 report=tell,
             )
-    console().print(table_of(found, options.metric))
-    write_json(options.out / options.population / "tuned.json", summary_of(found, options))
+    done = {name: tuning for name, tuning in found.items() if any_done(tuning)}
+    console().print(table_of(done, options.metric))
+    write_json(options.out / options.population / "tuned.json", summary_of(done, options))
+    for tuning in found.values():
+        _ = tuning.best  # Raises for those that are not done, now that the others are written.
+
+
+def suited(methods: Sequence[Method], population: Population) -> list[Method]:
+    """The methods that suit these users; of the others it is said why they do not.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    reasons = {method.name: method.unsuited(population) for method in methods}
+    told = [f"{name} is left out: {reason}" for name, reason in reasons.items() if reason]
+    if len(told) == len(reasons):
+        raise ValueError("; ".join(told) or "there must be at least one method to tune, got none")
+    for line in told:
+        console().print(line, markup=False, highlight=False)
+    return [method for method in methods if not reasons[method.name]]
+
+
+def any_done(tuning: Tuning) -> bool:
+    """Whether a trial went well."""
+    return any(trial.value is not None for trial in tuning.trials)
 
 
 def table_of(found: Mapping[str, Tuning], metric: str) -> Table:

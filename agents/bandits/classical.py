@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from driftrec.agents.bandits.gaussian import GaussianBandit, LinearModel
-from driftrec.agents.bandits.inputs import item_inputs, popular_weights
 from driftrec.agents.bandits.methods import Bandit, only_clicks
 from driftrec.agents.bandits.window import WindowLinUCB
 from driftrec.agents.filter import BayesFilter
 from driftrec.agents.filter_model import FilterModel
+from driftrec.agents.inputs import item_inputs, popular_weights
 from driftrec.agents.linucb import LinUCB
 from driftrec.agents.policy import Policy
 from driftrec.envs import Catalogue, Population

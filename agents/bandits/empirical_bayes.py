@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from driftrec.agents.bandits.inputs import item_inputs, popular_weights
 from driftrec.agents.bandits.watching import watch_log
 from driftrec.agents.filter_model import FilterModel
+from driftrec.agents.inputs import item_inputs, popular_weights
 from driftrec.agents.recommenders.training_log import TrainingLog
 from driftrec.envs import Catalogue
 from driftrec.envs.arrays import Array

@@ -8,7 +8,8 @@ from driftrec.agents.memory import top_unseen
 from driftrec.envs.arrays import Array
 
 _TAKEN = np.float32(-4e3)
-"""Score of an item that has a slot already: below any other that a policy may give."""
+"""Score of an item that has a slot already: below any expected click, and
+within what `top_unseen` takes."""
 
 
 def mixed_slates(scores: Array, shown: Array, random: Array, explored: Array) -> Array:

@@ -68,7 +68,7 @@ class HierarchicalBayes(TrainedBandit):
     ) -> dict[str, Array]:
         """The law of users."""
         law = first_law(catalogue, Passing() if self.passing else STILL)
-        few = first_users(log, SEARCHED[size])
+        few = log.users(slice(SEARCHED[size]))
         law = expectation_maximisation(law, few, catalogue, 4)
         for factor in SEARCH[size] if self.passing else ():
             law = search_passing(law, few, catalogue, factor)
@@ -82,8 +82,3 @@ class HierarchicalBayes(TrainedBandit):
         numbers = {name: float(learned[name]) for name in asdict(STILL)}
         law = WeightLaw(learned["mean"], learned["covariance"], Passing(**numbers))
         return BayesFilter(law.model(catalogue), slate, acting="ucb", bonus=self.bonus)
-
-
-def first_users(log: TrainingLog, users: int) -> TrainingLog:
-    """The log of so many users, or of all where there are fewer."""
-    return TrainingLog(log.items[:users], log.feedback[:users], log.active[:users], log.day[:users])

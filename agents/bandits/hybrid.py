@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from driftrec.agents.bandits.gaussian import GaussianBandit, LinearModel
-from driftrec.agents.bandits.inputs import item_inputs
 from driftrec.agents.bandits.methods import TrainedBandit
+from driftrec.agents.inputs import item_inputs
 from driftrec.agents.method import Size
 from driftrec.agents.policy import Policy
+from driftrec.agents.recommenders.ratings import impressions
 from driftrec.agents.recommenders.training_log import TrainingLog
 from driftrec.envs import Catalogue
 from driftrec.envs.arrays import Array
@@ -66,8 +67,8 @@ def pooled_regression(log: TrainingLog, inputs: Array, ridge: float = 1.0) -> tu
         Weights `(D,)`, and the mean squared error.
     """
     # Sums over items of how often each was shown and clicked are all that counts.
-    active = np.broadcast_to(log.active[:, :, None], log.items.shape)
-    items, clicks = log.items[active], log.feedback[active].astype(np.float64)
+    _, items, feedback = impressions(log)
+    clicks = feedback.astype(np.float64)
     shown = np.bincount(items, minlength=len(inputs))
     clicked = np.bincount(items, clicks, minlength=len(inputs))
     x = inputs.astype(np.float64)

@@ -20,7 +20,7 @@ from driftrec.envs.arrays import Array
 from driftrec.envs.files import replacing
 
 USERS: dict[Size, int] = {"smoke": 100, "standard": 2000, "full": 8000}
-"""Training users of a bandit that learns from a log."""
+"""Training users of what learns from a log, recent-popular included."""
 
 LEARNED = "learned.npz"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from driftrec.agents.recommenders.ratings import impressions
 from driftrec.agents.recommenders.training_log import TrainingLog
 from driftrec.envs.arrays import Array
 
@@ -60,9 +61,7 @@ def fit_network(
     """
     import torch
 
-    user, request, slot = np.nonzero(np.broadcast_to(log.active[:, :, None], log.items.shape))
-    columns = (user, log.items[user, request, slot], log.feedback[user, request, slot])
-    users, items, clicks = (torch.as_tensor(np.ascontiguousarray(c)) for c in columns)
+    users, items, clicks = map(torch.as_tensor, impressions(log))
     table = torch.as_tensor(inputs)
     generator = torch.Generator().manual_seed(seed)
     layers, head, own = _parameters(torch, inputs.shape[1], hidden, len(log.items), generator)

@@ -9,9 +9,9 @@ import numpy as np
 
 from driftrec.agents.bandits.gaussian import GaussianBandit, LinearModel
 from driftrec.agents.bandits.hybrid import pooled_regression
-from driftrec.agents.bandits.inputs import item_inputs
 from driftrec.agents.bandits.methods import TrainedBandit
 from driftrec.agents.bandits.multitask import ItemNetwork, fit_network
+from driftrec.agents.inputs import item_inputs
 from driftrec.agents.method import Size
 from driftrec.agents.policy import Policy
 from driftrec.agents.recommenders.training_log import TrainingLog

@@ -24,28 +24,27 @@ def watch_log(model: FilterModel, log: TrainingLog) -> Iterator[FilterState]:
     """
     policy = BayesFilter(model, log.items.shape[2])
     for first in range(0, len(log.items), BLOCK):
-        yield _watch(policy, log, slice(first, min(first + BLOCK, len(log.items))))
+        yield _watch(policy, log.users(slice(first, first + BLOCK)))
 
 
-def _watch(policy: BayesFilter, log: TrainingLog, rows: slice) -> FilterState:
-    items, feedback, active = log.items[rows], log.feedback[rows], log.active[rows]
-    users, requests, slate = items.shape
+def _watch(policy: BayesFilter, log: TrainingLog) -> FilterState:
+    users, requests, slate = log.items.shape
     # After the last request no time passes: what is wanted is what was known then.
-    days = np.diff(log.day[rows], axis=1, append=log.day[rows][:, -1:])
+    days = np.diff(log.day, axis=1, append=log.day[:, -1:])
     state = policy.start(users)
     # Whether items were shown before is of no matter here.
     none = np.zeros((users, slate), np.uint8)
     for request in range(requests):
-        known = active[:, request]
+        known = log.active[:, request]
         if not known.any():
             break
-        follows = active[:, request + 1] if request + 1 < requests else np.zeros_like(known)
+        follows = log.active[:, request + 1] if request + 1 < requests else np.zeros_like(known)
         elapsed = np.where(follows, days[:, request] * SECONDS_PER_DAY, 0)
         observation = {
-            "feedback": feedback[:, request],
+            "feedback": log.feedback[:, request],
             "new_user": 1 - known[:, None].astype(np.float32),
             "log_elapsed": np.log1p(np.maximum(elapsed, 0))[:, None].astype(np.float32),
         }
-        memory = Memory(state.memory.shown, items[:, request], none)
+        memory = Memory(state.memory.shown, log.items[:, request], none)
         state = policy.watch(observation, replace(state, memory=memory))
     return state

@@ -115,14 +115,12 @@ class Part:
     """A method in a scenario, and the cells that it consists of.
 
     Attributes:
-        scenario: what is asked.
         method: who takes part.
         unsuited: why it cannot, in words; empty where it can.
         failure: what went wrong when it was asked whether it can; empty as a rule.
         meetings: by training seed; (0,) where nothing is trained, none where it cannot take part.
     """
 
-    scenario: Scenario
     method: Method
     unsuited: str = ""
     failure: str = ""
@@ -156,7 +154,7 @@ class Keys:
 
 def part_of(scenario: Scenario, method: Method, size: Size, keys: Keys) -> Part:
     """The cells of one method in one scenario, or why it cannot take part."""
-    part = Part(scenario, method)
+    part = Part(method)
     try:
         unsuited = method.unsuited(scenario.population)
         if not unsuited and method.trains:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from driftrec.agents.benchmark.numbers import SCORE_DECIMALS, estimate, method_names, p_value
+from driftrec.agents.benchmark.plain import NOTHING
 from driftrec.agents.benchmark.verdict import (
-    UNKNOWN,
     Judged,
     Summary,
     in_words,
@@ -41,7 +41,7 @@ def _suite_in_words(summary: Summary, a: str, b: str) -> str:
     title = f"{summary['title']} ({summary['suite']}, {summary['size']})"
     lines = [title, tally(rows, a, b, level), on_average(rows, a)]
     scores = {row["method"]: row["score"] for row in summary["overall"]}
-    if all(scores.get(name, UNKNOWN)["value"] is not None for name in (a, b)):
+    if all(scores.get(name, NOTHING)["value"] is not None for name in (a, b)):
         both = ", ".join(f"{name} {estimate(scores[name], SCORE_DECIMALS)}" for name in (a, b))
         lines.append(f"Overall score: {both}.")
     return "\n".join([*filter(None, lines), *(f"  {_row_in_words(row, a, b)}" for row in rows)])

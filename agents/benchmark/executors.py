@@ -9,9 +9,6 @@ from driftrec.agents.benchmark.record import Record
 from driftrec.agents.benchmark.store import Store
 from driftrec.agents.benchmark.work import perform
 
-TRIES = 2
-"""How often a cell may end the process that works on it before it counts as failed."""
-
 
 class Executor(Protocol):
     """Works on cells, several at once, and survives what happens to its workers.

@@ -12,7 +12,7 @@ from driftrec.agents.benchmark.numbers import (
     number,
     p_value,
 )
-from driftrec.agents.benchmark.tables import plain
+from driftrec.agents.benchmark.tables import escaped
 from driftrec.agents.benchmark.verdict import Judged, Summary, in_words, judged, on_average, tally
 
 OPEN_REFERENCES = ("random", "most-popular", "recent-popular", "satiation-aware")
@@ -71,11 +71,11 @@ def _measured(interval: Mapping[str, Any]) -> bool:
 
 
 def _suite(summary: Summary) -> str:
-    machine = f" on {plain(summary['machine'])}" if summary["machine"] else ""
+    machine = f" on {escaped(summary['machine'])}" if summary["machine"] else ""
     return "\n".join([
-        f"## {plain(summary['title'])}",
+        f"## {escaped(summary['title'])}",
         "",
-        plain(summary["question"]),
+        escaped(summary["question"]),
         "",
         f"Suite `{summary['suite']}`, size {summary['size']}, {len(summary['scenarios'])} "
         f"scenarios, {summary['level']:.0%} intervals; {duration(summary['seconds'])} of CPU time"
@@ -98,7 +98,7 @@ def _ranking(summary: Summary) -> str:
     for place, row in enumerate(summary["overall"], 1):
         numbers = [estimate(row[part], SCORE_DECIMALS) for part in ("score", "iqm", "median")]
         knows_more = not any(_competes(row["method"], row["family"], meta=m) for m in (True, False))
-        name = f"*{plain(row['method'])}*" if knows_more else plain(row["method"])
+        name = f"*{escaped(row['method'])}*" if knows_more else escaped(row["method"])
         about = (number(row["rank"], 1), str(row["scenarios"]), duration(row["cpu_seconds"]))
         rows.append((str(place), name, row["family"], *numbers, *about))
     headings = (
@@ -112,10 +112,12 @@ def _by_scenario(summary: Summary) -> str:
     """Each scenario's question and the scores in it; and who stays, where that is the question."""
     names = [row["method"] for row in summary["overall"]]
     lines = ["Score by scenario:", ""]
-    lines += [f"* {plain(one['name'])}: {plain(one['question'])}" for one in summary["scenarios"]]
+    lines += [
+        f"* {escaped(one['name'])}: {escaped(one['question'])}" for one in summary["scenarios"]
+    ]
     found = [{row["name"]: row for row in one["methods"]} for one in summary["scenarios"]]
-    rows = [(plain(name), *(_score_in(rows, name) for rows in found)) for name in names]
-    headings = ("method", *(plain(one["name"]) for one in summary["scenarios"]))
+    rows = [(escaped(name), *(_score_in(rows, name) for rows in found)) for name in names]
+    headings = ("method", *(escaped(one["name"]) for one in summary["scenarios"]))
     lines += ["", _table(headings, rows)]
     if summary["suite"].startswith("retention"):
         lines += [_who_stays(one) for one in summary["scenarios"]]
@@ -132,11 +134,11 @@ def _who_stays(scenario: Mapping[str, Any]) -> str:
     known = [row for row in scenario["methods"] if _measured(row["metrics"]["retention-30"])]
     known.sort(key=lambda row: -row["metrics"]["retention-30"]["value"])
     rows = [
-        (plain(row["name"]), *(estimate(row["metrics"][part], 3) for part in parts))
+        (escaped(row["name"]), *(estimate(row["metrics"][part], 3) for part in parts))
         for row in known
     ]
     table = _table(("method", "CTR", "active on or after day 7", "day 30"), rows)
-    return f"\nWho stays in {plain(scenario['name'])}:\n\n{table}"
+    return f"\nWho stays in {escaped(scenario['name'])}:\n\n{table}"
 
 
 def _duel(summary: Summary) -> str:
@@ -148,22 +150,23 @@ def _duel(summary: Summary) -> str:
     level = summary["level"]
     overall = [judged(scenario, meta, other, level) for scenario in summary["scenarios"]]
     rows = [
-        (plain(row.scenario), plain(rival), *_cells(row, meta, rival))
+        (escaped(row.scenario), escaped(rival), *_cells(row, meta, rival))
         for rival, row in _rivals(summary, meta, other)
     ]
     headings = ("scenario", "against", "difference in CTR", "more for a user", "adjusted p", "so")
     return "\n".join([
-        f"### The best meta-learner, {plain(meta)}, against the best of all others, {plain(other)}",
+        f"### The best meta-learner, {escaped(meta)}, against the best of all others, "
+        f"{escaped(other)}",
         "",
-        plain(f"{tally(overall, meta, other, level)} {on_average(overall, meta)}".strip()),
+        escaped(f"{tally(overall, meta, other, level)} {on_average(overall, meta)}".strip()),
         *_plainly(overall, meta, other),
         "",
         _table(headings, rows, text=(0, 1, 5)),
         "",
-        f"Difference: CTR of {plain(meta)} minus that of the other, on the same users. More for a "
-        f"user: probability that a user clicks more with {plain(meta)}. Where yet another method "
-        "is the best of the others in a scenario, it has a row as well; it was chosen by these "
-        "very results, which flatters it.",
+        f"Difference: CTR of {escaped(meta)} minus that of the other, on the same users. More for "
+        f"a user: probability that a user clicks more with {escaped(meta)}. Where yet another "
+        "method is the best of the others in a scenario, it has a row as well; it was chosen by "
+        "these very results, which flatters it.",
         "",
     ])  # fmt: skip
 
@@ -189,7 +192,9 @@ def _plainly(rows: Sequence[Judged], meta: str, other: str) -> list[str]:
         for text, verdicts in kinds.items()
     }
     lines = [
-        f"* **{plain(text)}**: {plain(', '.join(names))}." for text, names in named.items() if names
+        f"* **{escaped(text)}**: {escaped(', '.join(names))}."
+        for text, names in named.items()
+        if names
     ]
     return ["", *lines]
 
@@ -199,7 +204,7 @@ def _cells(row: Judged, meta: str, other: str) -> tuple[str, str, str, str]:
         estimate(row.difference, 3, "+"),
         estimate(row.improvement, 2),
         p_value(row.adjusted).replace("<", "\\<"),
-        plain(in_words(row, meta, other)),
+        escaped(in_words(row, meta, other)),
     )
 
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from driftrec.agents.metrics import METRICS
-
 SCORE_DECIMALS = 2
-
-
-def decimals(metric: str) -> int:
-    """How many decimals a metric is shown with."""
-    return METRICS[metric].decimals if metric in METRICS else 3
 
 
 def number(value: float | None, places: int = 3, sign: str = "") -> str:

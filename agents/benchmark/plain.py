@@ -10,7 +10,7 @@ import numpy as np
 
 from driftrec.agents.statistics import Interval
 
-NOTHING: dict[str, Any] = {"value": None, "low": None, "high": None}
+NOTHING: dict[str, None] = {"value": None, "low": None, "high": None}
 """The interval of what was not measured."""
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 import signal
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any, Self
 
 from driftrec.agents.benchmark.cells import Cell, Supplies
-from driftrec.agents.benchmark.executors import TRIES
 from driftrec.agents.benchmark.record import Failure, Record
 from driftrec.agents.benchmark.store import Store
 from driftrec.agents.benchmark.work import perform
-from driftrec.agents.workers import ONE_THREAD, depend_on_parent
+from driftrec.agents.workers import depend_on_parent, one_thread
+
+TRIES = 2
+"""How often a cell may end the process that works on it before it counts as failed."""
 
 PATIENCE = 1.0
 """Seconds between two looks at whether a worker that says nothing is alive."""
@@ -46,7 +44,6 @@ class Processes:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._crew: list[_Worker] = []
-        self._again: deque[tuple[Cell, int]] = deque()
         self._lost = 0
 
     def start(self, supplies: Supplies, store: Store) -> int:
@@ -131,7 +128,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, supplies, store))
-        with _one_thread():
+        with one_thread():
             self._process.start()
         # Its end is open in that process alone, so that it closes with it.
         theirs.close()
@@ -220,18 +217,3 @@ def _how(code: int | None) -> str:
     name = signal.Signals(-code).name
     memory = ": perhaps there was too little memory" if name == "SIGKILL" else ""
     return f"was ended by {name}{memory}"
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Numerics read these variables when they are first imported."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -18,7 +18,7 @@ from driftrec.agents.benchmark.trial_view import gains, trials
 from driftrec.agents.comparison import Comparison
 from driftrec.agents.diversity import catalogue_metrics
 from driftrec.agents.evaluation import Evaluation
-from driftrec.agents.groups import group_means, members
+from driftrec.agents.groups import EVERYONE, group_means, members
 from driftrec.agents.metrics import (
     METRICS,
     Metric,
@@ -194,7 +194,7 @@ def _predictions(comparison: Comparison, name: str) -> dict[str, Any] | None:
 def _groups(comparison: Comparison, name: str) -> list[dict[str, Any]]:
     """CTR and score of each group of users, the smallest group first."""
     example = comparison.example
-    names = example.group_names or ("everyone",)
+    names = example.group_names or EVERYONE
     belongs = members(example.group, example.users, len(names))
 
     def group_ctr(evaluation: Evaluation, weights: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,11 +93,14 @@ class Store:
         return {name: path.read_bytes() for name, path in self.files(cell).items()}
 
     def adopt(self, cell: Cell, contents: Mapping[str, bytes], record: Record) -> None:
-        """Write a result that was made in another store."""
+        """Write a result that was made in another store; nothing else stays of an earlier one."""
         path = self.path(cell)
-        for name, content in contents.items():
-            write_bytes(path / name if isinstance(cell, Training) else path, content)
-        self.write(cell, record)
+        with self.alone(cell) if isinstance(cell, Training) else nullcontext():
+            for name, content in contents.items():
+                write_bytes(path / name if isinstance(cell, Training) else path, content)
+            for name in self.files(cell).keys() - contents.keys():
+                (path / name).unlink()
+            self.write(cell, record)
 
     def spent(self, training: Training) -> Path:
         """Where a training that is not done keeps what it has cost."""

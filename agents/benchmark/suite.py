@@ -26,7 +26,7 @@ class Scenario:
         reference: the method whose normalised score is 1.
         methods: names of the methods that take part.
         seeds: trainings of each method that trains.
-        jump: the request at which every user's taste changes abruptly; 0 for none.
+        jump: requests after which every user's taste changes abruptly; 0 for none.
     """
 
     name: str

@@ -62,7 +62,7 @@ PORTABLE = (
     *REFERENCES, *BANDITS, "item-knn", "als", "content-attributes", "ppo", "recurrent-ppo",
     *META[:5],
 )  # fmt: skip
-"""Methods for another catalogue than the one trained on, and two that cannot serve it."""
+"""Methods for another catalogue than the one trained on, and a few that cannot serve it."""
 
 FINE_TUNED = ("rl2-finetuned-100", "amortised-finetuned-100")
 

@@ -14,10 +14,7 @@ from driftrec.agents.benchmark.overall import Scores, overall, profiles
 from driftrec.agents.benchmark.plain import plain
 from driftrec.agents.benchmark.results import MethodResult, ScenarioResult
 from driftrec.agents.benchmark.scenario_summary import Bootstrap, mean_cost, summarise_scenario
-from driftrec.agents.benchmark.user_table import user_table, write_users
 from driftrec.agents.method import Method, Size
-
-__all__ = ["FORMAT", "read_summary", "summarise", "trimmed", "user_table", "write_users"]
 
 FORMAT = "driftrec-summary-1"
 """What a summary is made like; another one could not be read."""

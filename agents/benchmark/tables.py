@@ -6,23 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from driftrec.agents.benchmark.comparing import compare as compare
 from driftrec.agents.benchmark.numbers import (
     SCORE_DECIMALS,
     bounds,
-    decimals,
     duration,
     find_scenario,
     number,
 )
-from driftrec.agents.benchmark.verdict import UNKNOWN, Summary
+from driftrec.agents.benchmark.plain import NOTHING
+from driftrec.agents.benchmark.verdict import Summary
 from driftrec.agents.metrics import METRICS
+from driftrec.agents.report import COLUMNS, rich_table
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-COLUMNS = ("ctr", "retention-1", "retention-7", "retention-30", "sessions")
-"""Metrics that a scenario's table shows beside the score; so many fit 100 columns of text."""
 
 BOLD = "Bold: the highest but for references."
 
@@ -60,23 +57,18 @@ def results_table(summary: Summary, scenario: str | None = None) -> Table:
         summary: of a suite.
         scenario: name of one; the ranking over all if left out.
     """
-    from rich import box
     from rich.markup import escape
-    from rich.table import Table
 
     lines = _lines(summary, scenario)
-    table = Table(
-        title=escape(lines.title), caption=escape(lines.caption), box=box.SIMPLE_HEAD, padding=0
-    )
-    for place, heading in enumerate(lines.headings):
-        table.add_column(heading, justify="right" if place else "left", overflow="fold")
-    table.columns[0].max_width = 30
+    rows = []
     for name, cells in lines.rows:
         texts = [
             f"{_marked(cell.text, '[bold]', '[/bold]', cell.best)}\n[dim]{cell.bounds}[/dim]"
             for cell in cells
         ]
-        table.add_row(escape(name), *texts)
+        rows.append([escape(name), *texts])
+    table = rich_table(lines.headings, rows, escape(lines.title), escape(lines.caption))
+    table.columns[0].max_width = 30
     return table
 
 
@@ -89,9 +81,9 @@ def to_markdown(summary: Summary, scenario: str | None = None) -> str:
             _marked(cell.text, "**", "**", cell.best) + (f" ({cell.bounds})" if cell.bounds else "")
             for cell in cells
         ]
-        rows.append((plain(name), *texts))
+        rows.append((escaped(name), *texts))
     body = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"**{plain(lines.title)}**\n\n{body}\n\n{plain(lines.caption)}\n"
+    return f"**{escaped(lines.title)}**\n\n{body}\n\n{escaped(lines.caption)}\n"
 
 
 def to_latex(summary: Summary, scenario: str | None = None) -> str:
@@ -136,7 +128,7 @@ def _scores(summary: Summary, scenario: str) -> Lines:
     found = find_scenario(summary, scenario)
     rows = sorted(found["methods"], key=_by_ctr)
     flat = [{**row["metrics"], "score": row["score"], "family": row["family"]} for row in rows]
-    columns = [_column(flat, name, decimals(name)) for name in COLUMNS]
+    columns = [_column(flat, name, METRICS[name].decimals) for name in COLUMNS]
     columns.append(_column(flat, "score", SCORE_DECIMALS))
     return Lines(
         f"{summary['suite']}, {scenario}: {found['users']} users",
@@ -159,7 +151,7 @@ def _by_ctr(row: Mapping[str, Any]) -> float:
 
 def _column(rows: Sequence[Mapping[str, Any]], part: str, places: int) -> list[Cell]:
     """Cells of a column, the highest of those that are no reference marked as best."""
-    intervals = [row.get(part, UNKNOWN) for row in rows]
+    intervals = [row.get(part, NOTHING) for row in rows]
     rivals = [
         one["value"] if row["family"] != "reference" else None
         for row, one in zip(rows, intervals, strict=True)
@@ -187,7 +179,7 @@ def _marked(text: str, before: str, after: str, best: bool) -> str:
     return f"{before}{text}{after}" if best else text
 
 
-def plain(text: str) -> str:
+def escaped(text: str) -> str:
     """Text in which Markdown finds nothing to interpret."""
     return "".join(f"\\{one}" if one in "\\`*_{}[]<>|#$&~" else one for one in text)
 

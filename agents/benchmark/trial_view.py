@@ -39,7 +39,6 @@ def trials(
             "methods": {name: trial(run, user, catalogue) for name, run in shown.items()},
         }
         for user in chosen
-        if shown
     ]
 
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from driftrec.agents.benchmark.clock import Clock
 from driftrec.agents.benchmark.fingerprint import fingerprint, population_fingerprint
 from driftrec.agents.benchmark.proposing import Trial, propose
 from driftrec.agents.benchmark.spaces import space_of, with_options
@@ -221,17 +220,17 @@ class _Task:
 
     def run(self, options: Mapping[str, Any]) -> Trial:
         """Train with these options, and meet the validation users."""
-        began, work = _cpu_seconds(), self.folder / "work"
+        clock, work = Clock(), self.folder / "work"
         # A trial that was cut may have had other options.
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         value, error = None, ""
         try:
             value = self._value(with_options(self.method, options), work)
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as raised:
+        except (ValueError, ArithmeticError, RuntimeError) as raised:  # torch raises the last
             error = f"{type(raised).__name__}: {raised}"
         shutil.rmtree(work)
-        return Trial(options, value, round(_cpu_seconds() - began, 3), error)
+        return Trial(options, value, round(clock.spent["cpu_seconds"], 3), error)
 
     def _value(self, method: Method, work: Path) -> float:
         if method.trains:
@@ -245,10 +244,7 @@ class _Task:
             batch=min(self.users, 250),
             seed=USERS_SEED,
         )
-        return float(METRICS[self.metric].measure(met, np.ones((1, met.users), np.float32))[0])
-
-
-def _cpu_seconds() -> float:
-    """Of this process and the children that have ended."""
-    times = os.times()
-    return time.process_time() + times.children_user + times.children_system
+        value = float(METRICS[self.metric].measure(met, np.ones((1, met.users), np.float32))[0])
+        if not math.isfinite(value):
+            raise ValueError(f"{self.metric} of these users must be a number, got {value}")
+        return value

@@ -10,6 +10,7 @@ import numpy as np
 
 from driftrec.agents.benchmark.results import ScenarioResult
 from driftrec.agents.evaluation import Evaluation
+from driftrec.agents.metrics import begun
 from driftrec.agents.predictions import impressions, log_losses, predicts
 from driftrec.agents.statistics import ratio
 from driftrec.envs.files import replacing
@@ -59,7 +60,6 @@ def _columns(evaluation: Evaluation) -> dict[str, Any]:
     requests = evaluation.active.sum(1)
     shown = requests * evaluation.slate
     clicks = evaluation.feedback.sum(1)
-    begun = np.where(evaluation.active, evaluation.session, 0).max(1) + 1
     return {
         "user": np.arange(evaluation.users, dtype=np.int32),
         "group": polars.Series(_groups(evaluation), dtype=polars.Categorical),
@@ -67,7 +67,7 @@ def _columns(evaluation: Evaluation) -> dict[str, Any]:
         "impressions": shown.astype(np.int32),
         "ctr": clicks / shown.astype(np.float32),
         "requests": requests.astype(np.int32),
-        "sessions": begun.astype(np.int32),
+        "sessions": begun(evaluation, evaluation.active).astype(np.int32),
         "days": evaluation.last_day,
         "churned": evaluation.churned,
         "reward": evaluation.reward.sum(1),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from driftrec.agents.benchmark.numbers import estimate
+from driftrec.agents.benchmark.plain import NOTHING
 
 Summary = Mapping[str, Any]
 """A suite's results, as `summary.json` holds them."""
@@ -37,10 +38,6 @@ class Judged:
     other: float | None
 
 
-UNKNOWN: Mapping[str, float | None] = {"value": None, "low": None, "high": None}
-"""The interval of what was not measured."""
-
-
 def judged(scenario: Mapping[str, Any], a: str, b: str, level: float) -> Judged:
     """The verdict on two methods in a scenario of a summary.
 
@@ -51,10 +48,10 @@ def judged(scenario: Mapping[str, Any], a: str, b: str, level: float) -> Judged:
         level: of the intervals; a verdict is sure where the adjusted p is below 1 - level.
     """
     rows = {row["name"]: row for row in scenario["methods"]}
-    other = rows[b]["metrics"].get("ctr", UNKNOWN)["value"] if b in rows else None
+    other = rows[b]["metrics"].get("ctr", NOTHING)["value"] if b in rows else None
     found = _found(scenario, a, b)
     if found is None:
-        return Judged(scenario["name"], "none", UNKNOWN, UNKNOWN, None, other)
+        return Judged(scenario["name"], "none", NOTHING, NOTHING, None, other)
     difference, improvement, adjusted = found
     # Rounded, since 1 - 0.95 is a little more than 0.05.
     verdict = _verdict(difference, adjusted, round(1 - level, 9))
@@ -103,7 +100,7 @@ def mean_difference(rows: Sequence[Judged]) -> Mapping[str, float | None]:
     where they share users, and too wide if not.
     """
     found = [row.difference for row in rows if row.verdict != "none"]
-    return {name: _mean([one[name] for one in found]) for name in UNKNOWN}
+    return {name: _mean([one[name] for one in found]) for name in NOTHING}
 
 
 def on_average(rows: Sequence[Judged], a: str) -> str:

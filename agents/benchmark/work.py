@@ -27,7 +27,8 @@ def perform(cell: Cell, supplies: Supplies, store: Store) -> Record:
         return _meet(cell, supplies, store)
     except (Exception, SystemExit) as error:
         record = Record.of_error(error)
-        if isinstance(cell, Training) and not isinstance(error, OSError | MemoryError):
+        kept = record.state == "full" or isinstance(error, OSError | MemoryError)
+        if isinstance(cell, Training) and not kept:
             # What fit left may be the reason, and is not gone on with after a change of the code.
             with suppress(OSError), store.alone(cell):
                 store.clear(cell)

@@ -9,9 +9,10 @@ from stable_baselines3 import DQN
 
 
 class AllowedDQN(DQN):
-    """DQN (Mnih et al. 2015) whose random actions are items that are not banned.
+    """DQN (Mnih et al. 2015) that explores among the items that are not banned.
 
-    Whether to explore is drawn for each user instead of once for all of them.
+    Whether to explore is drawn for each user instead of once for all of them. Before
+    `learning_starts` any item is drawn, banned or not.
     """
 
     _rng: np.random.Generator

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from driftrec.agents.deep.saved import Saved
+from driftrec.agents.deep.slateq_policy import consumed_by_clicks
 from driftrec.agents.method import Method, Size
 from driftrec.agents.policy import PolicyFactory
 from driftrec.envs import Population
-
-ONE_ITEM = "it chooses one item, and here a slate holds {slate}"
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,14 @@ class AgentMethod(Method):
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def unsuited(self, population: Population) -> str:
-        """Slates of several items are too many actions for dqn."""
-        several = self.algorithm == "dqn" and population.slate > 1
-        return ONE_ITEM.format(slate=population.slate) if several else ""
+        """Slates of several items are too many actions for dqn, which begins with any item."""
+        if self.algorithm != "dqn":
+            return ""
+        if population.slate > 1:
+            return f"it chooses one item, and here a slate holds {population.slate}"
+        if population.candidates:
+            return "it draws from all items at first, and here not all of them are offered"
+        return ""
 
     def fit(
         self, population: Population, folder: Path, *, seed: int, size: Size
@@ -77,8 +81,7 @@ class SlateQMethod(Method):
 
     def unsuited(self, population: Population) -> str:
         """Slates of which the user's choice cannot be told from the feedback."""
-        lowest = population.split("train").model.feedback_range[0]
-        if population.slate > 1 and lowest < 0:
+        if population.slate > 1 and not consumed_by_clicks(population):
             return "feedback may be negative, so that it does not tell what of a slate was consumed"
         return ""
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
-from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
@@ -94,7 +93,8 @@ class QueryingActor(ActorCriticPolicy):
             **self.optimizer_kwargs,
         )
 
-    def _get_action_dist_from_latent(self, latent_pi: Tensor) -> Distribution:
+    def _get_action_dist_from_latent(self, latent_pi: Tensor) -> Any:
+        # No subclass of SB3's Distribution, of which only what this has is asked for.
         extractor = self.features_extractor
         assert isinstance(extractor, Inputs)
         logits = self.action_net(latent_pi) - BANNED * extractor.banned

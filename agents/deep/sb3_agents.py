@@ -25,6 +25,7 @@ from driftrec.agents.deep.training import (
     STEPS,
     Best,
     alone,
+    described,
     linear_layers,
     reader_of,
     scaled_table,
@@ -112,17 +113,10 @@ def make_agent(
 def about(algorithm: str, population: Population, reader: Reader) -> dict[str, Any]:
     """What the acting network is, as JSON."""
     value_based = algorithm in ("dqn", "sac")
-    return {
-        "kind": "query",
-        "algorithm": algorithm,
-        "population": population.name,
-        "width": len(reader.scale),
-        "slate": reader.slate,
-        "context": reader.context,
-        "summarised": reader.summarised,
-        "between": "relu" if value_based else "tanh",
-        "last": "tanh" if algorithm == "sac" else "none",
-    }
+    return described(
+        population, reader, kind="query", algorithm=algorithm, summarised=reader.summarised,
+        between="relu" if value_based else "tanh", last="tanh" if algorithm == "sac" else "none",
+    )  # fmt: skip
 
 
 def arrays_of(algorithm: str, agent: Any, reader: Reader) -> dict[str, Array]:

@@ -14,12 +14,13 @@ from driftrec.agents.deep.bridge import RecommendationVecEnv
 from driftrec.agents.deep.choice import ItemValues, best_slates, slate_values
 from driftrec.agents.deep.layers import Perceptron, part
 from driftrec.agents.deep.reading import Reader
-from driftrec.agents.deep.slateq_policy import LOGIT, item_values
+from driftrec.agents.deep.slateq_policy import LOGIT, consumed_by_clicks, item_values
 from driftrec.agents.deep.training import (
     LOOKS,
     STEPS,
     Best,
     alone,
+    described,
     linear_layers,
     reader_of,
     scaled_table,
@@ -57,11 +58,6 @@ class SlateQConfig:
     """Share of random slates at the start; it falls linearly."""
     explore_last: float = 0.03
     """Its end."""
-
-
-def consumed_by_clicks(population: Population) -> bool:
-    """Whether feedback is 0 or more, so that what is above 0 says that an item was consumed."""
-    return population.split("train").model.feedback_range[0] >= 0
 
 
 @dataclass
@@ -286,14 +282,7 @@ def arrays_of(learner: SlateQ) -> dict[str, Array]:
 
 def about(learner: SlateQ, population: Population) -> dict[str, Any]:
     """What the network is, as JSON."""
-    return {
-        "kind": "slateq",
-        "algorithm": "slateq",
-        "population": population.name,
-        "width": learner.table.shape[1],
-        "slate": learner.slate,
-        "context": learner.reader.context,
-        "clicks": learner.clicks,
-        "between": "relu",
-        "last": "none",
-    }
+    return described(
+        population, learner.reader, kind="slateq", algorithm="slateq", clicks=learner.clicks,
+        between="relu", last="none",
+    )  # fmt: skip

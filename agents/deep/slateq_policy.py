@@ -12,11 +12,17 @@ from driftrec.agents.deep.choice import ItemValues, best_slates, choice_probabil
 from driftrec.agents.deep.layers import Perceptron, part
 from driftrec.agents.deep.reading import Reader, Summary
 from driftrec.agents.memory import Memory, new_memory
+from driftrec.envs import Population
 from driftrec.envs.arrays import Array
 from driftrec.envs.observation import Observation
 
 LOGIT = 12.0
 """Largest logarithm of an appeal."""
+
+
+def consumed_by_clicks(population: Population) -> bool:
+    """Whether feedback is 0 or more, so that what is above 0 says that an item was consumed."""
+    return population.split("train").model.feedback_range[0] >= 0
 
 
 def item_values(output: Array, table: Array, clicks: bool) -> ItemValues:

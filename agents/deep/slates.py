@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
-
 import torch
-from stable_baselines3.common.distributions import Distribution
-from torch import Tensor, nn
+from torch import Tensor
 
 BANNED = 1e4
 """What an item that may not be shown loses: more than any logit, so that it comes after others."""
 
 
-class SlateDistribution(Distribution):
+class SlateDistribution:
     """Plackett-Luce: items are drawn by softmax of their logits, without replacement.
 
-    Of one item it is the categorical distribution.
+    Of one item it is the categorical distribution. It has what policies of Stable-Baselines3 ask of
+    a distribution; the other methods of their abstract class make networks, which it does not.
 
     Args:
         logits: `(users, items)`.
@@ -23,25 +21,12 @@ class SlateDistribution(Distribution):
     """
 
     def __init__(self, logits: Tensor, slate: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # it has no annotations
         self.logits = logits
         self.slate = slate
 
-    def proba_distribution_net(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """Not there: logits come from item features.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("the logits of slates come from a query over item features")
-
-    def proba_distribution(self, *args: Any, **kwargs: Any) -> Self:
-        """This one."""
-        return self
-
-    def log_prob(self, x: Tensor) -> Tensor:
+    def log_prob(self, actions: Tensor) -> Tensor:
         """Log-probability of slates in their order, `(users,)`."""
-        slates = x.long().reshape(len(self.logits), self.slate)
+        slates = actions.long().reshape(len(self.logits), self.slate)
         logits, total = self.logits, torch.zeros_like(self.logits[:, 0])
         for slot in range(self.slate):
             item = slates[:, slot : slot + 1]
@@ -58,6 +43,10 @@ class SlateDistribution(Distribution):
         logarithm = self.logits.log_softmax(1)
         return -(logarithm.exp() * logarithm).sum(1)
 
+    def get_actions(self, deterministic: bool = False) -> Tensor:
+        """The best slates or draws: item numbers `(users, slate)`, `(users,)` of one item."""
+        return self.mode() if deterministic else self.sample()
+
     def sample(self) -> Tensor:
         """Draws: the largest of logits with Gumbel noise (Kool et al. 2019)."""
         noise = -torch.empty_like(self.logits).exponential_().log()
@@ -70,11 +59,3 @@ class SlateDistribution(Distribution):
     def _best(self, scores: Tensor) -> Tensor:
         best = scores.topk(self.slate, dim=1).indices
         return best[:, 0] if self.slate == 1 else best
-
-    def actions_from_params(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Not there, as `proba_distribution_net`."""
-        return self.proba_distribution_net()  # type: ignore[return-value]  # raises
-
-    def log_prob_from_params(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Not there, as `proba_distribution_net`."""
-        return self.proba_distribution_net()  # type: ignore[return-value]  # raises

@@ -62,6 +62,17 @@ def scaled_table(population: Population, reader: Reader) -> Array:
     return np.asarray(population.split("train").catalogue.table) * reader.scale
 
 
+def described(population: Population, reader: Reader, **more: Any) -> dict[str, Any]:
+    """What a network is, as JSON: on whom it was trained, the sizes that it fits, and more."""
+    return {
+        "population": population.name,
+        "width": len(reader.scale),
+        "slate": reader.slate,
+        "context": reader.context,
+        **more,
+    }
+
+
 def linear_layers(*modules: nn.Module) -> dict[str, Array]:
     """Weights and biases of the linear layers in some modules, in order, as `actor.<n>.…`."""
     layers = [

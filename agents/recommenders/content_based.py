@@ -36,12 +36,9 @@ class ContentAttributes(Recommender):
         return {}
 
     def scorer(self, arrays: Arrays, catalogue: Catalogue) -> Scorer:
-        """By the cosine of topics."""
-        return self.content(self.vectors(catalogue), arrays, catalogue)
-
-    def content(self, vectors: Array, arrays: Arrays, catalogue: Catalogue) -> Content:
-        """A scorer by the cosine of these vectors, `(items, attributes)`."""
-        return Content(vectors, log_odds(arrays, catalogue), self.popularity, self.skips)
+        """By the cosine of vectors, and popularity."""
+        popularity = log_odds(arrays, catalogue)
+        return Content(self.vectors(catalogue), popularity, self.popularity, self.skips)
 
     def vectors(self, catalogue: Catalogue) -> Array:
         """Shares of topics, `(items, topics)`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from driftrec.agents.recommenders.collaborative import ALS, ItemKNN, UserKNN
 from driftrec.agents.recommenders.content_based import ContentAttributes
 from driftrec.agents.recommenders.mixed import Mixed
 from driftrec.agents.recommenders.recommender import Recommender, base
-from driftrec.agents.recommenders.scoring import PredictingPolicy, Scorer
+from driftrec.agents.recommenders.scoring import Scorer
 from driftrec.agents.recommenders.storage import Arrays, log_odds, prefixed, within
 from driftrec.agents.recommenders.training_log import TrainingLog
 from driftrec.agents.recommenders.weighted import Weighted, fit_weights
@@ -34,24 +35,19 @@ class WeightedHybrid(Recommender):
     content: ContentAttributes = field(default_factory=partial(ContentAttributes, popularity=0.0))
     held_out: float = 0.2
 
+    predicts: ClassVar[bool] = True
+
     def learned(self, log: TrainingLog, catalogue: Catalogue, seed: int) -> Arrays:
         """Items' factors from most users, and weights from the others."""
         fitted = len(log.items) - max(1, round(self.held_out * len(log.items)))
         part = log.users(slice(fitted))
         factors = self.collaborative.learned(part, catalogue, seed)
         equal = {"weights": np.ones(6, np.float32), **base(part, catalogue), **factors}
-        hybrid = self._weighted(equal, catalogue)
+        hybrid = self.scorer(equal, catalogue)
         return {**factors, "weights": fit_weights(hybrid, log.users(slice(fitted, None)))}
 
-    def scorer(self, arrays: Arrays, catalogue: Catalogue) -> Scorer:
+    def scorer(self, arrays: Arrays, catalogue: Catalogue) -> Weighted:
         """By the weighted sum."""
-        return self._weighted(arrays, catalogue)
-
-    def make(self, arrays: Arrays, catalogue: Catalogue, slate: int) -> Policy:
-        """A policy that predicts clicks, from the first request on."""
-        return PredictingPolicy(self.scorer(arrays, catalogue), None, len(catalogue), slate)
-
-    def _weighted(self, arrays: Arrays, catalogue: Catalogue) -> Weighted:
         return Weighted(
             self.collaborative.scorer(arrays, catalogue),
             self.content.scorer(arrays, catalogue),

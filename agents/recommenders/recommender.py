@@ -11,7 +11,7 @@ from typing import ClassVar
 from driftrec.agents.method import Family, Method, Size
 from driftrec.agents.policy import Policy, PolicyFactory
 from driftrec.agents.recommenders.ratings import click_rates
-from driftrec.agents.recommenders.scoring import Scorer, ScoringPolicy
+from driftrec.agents.recommenders.scoring import PredictingPolicy, Scorer, ScoringPolicy
 from driftrec.agents.recommenders.storage import Arrays, Served, log_odds, save
 from driftrec.agents.recommenders.training_log import TrainingLog, training_log
 from driftrec.envs import Catalogue, Population
@@ -24,16 +24,19 @@ TRAINING_USERS: dict[Size, int] = {"smoke": 200, "standard": 4000, "full": 16000
 class Recommender(Method):
     """Fitted to the log of training users, and told of each click of those it serves.
 
-    Until a user clicks something, items are shown by their click rate in the log.
+    Until a user clicks something, items are shown by their click rate in the log, unless scores
+    are click probabilities from the first request on.
 
     Attributes:
         any_catalogue: whether it may serve items other than those it was trained on.
+        predicts: whether scores are click probabilities.
     """
 
     family: Family = "recommender"
 
     trains: ClassVar[bool] = True
     any_catalogue: ClassVar[bool] = False
+    predicts: ClassVar[bool] = False
 
     @abstractmethod
     def learned(self, log: TrainingLog, catalogue: Catalogue, seed: int) -> Arrays:
@@ -50,8 +53,10 @@ class Recommender(Method):
 
     def make(self, arrays: Arrays, catalogue: Catalogue, slate: int) -> Policy:
         """The policy of what was learned."""
-        popularity = log_odds(arrays, catalogue)
-        return ScoringPolicy(self.scorer(arrays, catalogue), popularity, len(catalogue), slate)
+        scorer = self.scorer(arrays, catalogue)
+        if self.predicts:
+            return PredictingPolicy(scorer, None, len(catalogue), slate)
+        return ScoringPolicy(scorer, log_odds(arrays, catalogue), len(catalogue), slate)
 
     def unsuited(self, population: Population) -> str:
         """Why not: it learns from clicks, which feedback beyond 0 and 1 is not."""

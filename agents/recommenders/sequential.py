@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from driftrec.agents.policy import Policy
 from driftrec.agents.recommenders.recommender import Recommender, base
-from driftrec.agents.recommenders.scoring import PredictingPolicy, Scorer
+from driftrec.agents.recommenders.scoring import Scorer
 from driftrec.agents.recommenders.storage import Arrays, log_odds, prefixed, within
 from driftrec.agents.recommenders.training_log import TrainingLog
 from driftrec.envs import Catalogue
@@ -31,6 +31,8 @@ class GRU4Rec(Recommender):
     rate: float = 0.01
     decay: float = 5.0
 
+    predicts: ClassVar[bool] = True
+
     def learned(self, log: TrainingLog, catalogue: Catalogue, seed: int) -> Arrays:
         """The network's weights."""
         from driftrec.agents.recommenders import gru4rec
@@ -54,7 +56,3 @@ class GRU4Rec(Recommender):
         from driftrec.agents.recommenders.gru4rec import Recurrent
 
         return Recurrent(within("network", arrays), catalogue.table)
-
-    def make(self, arrays: Arrays, catalogue: Catalogue, slate: int) -> Policy:
-        """A policy that predicts clicks, from the first request on."""
-        return PredictingPolicy(self.scorer(arrays, catalogue), None, len(catalogue), slate)

@@ -8,12 +8,10 @@ from typing import Any
 
 from driftrec.envs.files import write_json
 from driftrec.meta import CheckpointError, load
-from driftrec.meta.learner_method import cost_of, discard_training
+from driftrec.meta.learner_method import COST, cost_of, discard_training
 from driftrec.meta.model_card import agrees
 from driftrec.meta.saved_method import FILE
 from pretraining.plan import Entry
-
-RECORD = "cost.json"
 
 
 def folder_of(entry: Entry, out: Path) -> Path:
@@ -23,7 +21,7 @@ def folder_of(entry: Entry, out: Path) -> Path:
 
 def finished(entry: Entry, out: Path) -> bool:
     """Whether its training is done."""
-    return (folder_of(entry, out) / RECORD).exists()
+    return (folder_of(entry, out) / COST).exists()
 
 
 def train(entry: Entry, out: Path, commit: str, hardware: str) -> None:
@@ -31,7 +29,7 @@ def train(entry: Entry, out: Path, commit: str, hardware: str) -> None:
     folder = folder_of(entry, out)
     folder.mkdir(parents=True, exist_ok=True)
     cost = entry.learner.train(entry.config, entry.training_users, folder)
-    write_json(folder / RECORD, {**cost, "commit": commit, "hardware": hardware})
+    write_json(folder / COST, {**cost, "commit": commit, "hardware": hardware})
     discard_training(folder)
 
 
@@ -52,7 +50,7 @@ def record_of(entry: Entry, out: Path) -> dict[str, Any]:
             f"{folder} was trained with another config than the method {entry.method!r} of size "
             f"{entry.size} has now: train into another folder"
         )
-    known = json.loads((folder / RECORD).read_text())
+    known = json.loads((folder / COST).read_text())
     counted = cost_of(policy, entry.config, population, known["cpu_seconds"])
     return {**{name: known[name] for name in ("commit", "hardware") if name in known}, **counted}
 

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from driftrec.agents.benchmark.scenarios import jumping_feed
 from driftrec.agents.evaluation import join
 from driftrec.agents.groups import group_means, members, minority, worst_group
 from driftrec.agents.harness import evaluate
@@ -35,6 +38,17 @@ def test_groups_add_up_to_everyone() -> None:
     means = group_means(values, belongs, weights)
     sizes = weights @ belongs
     np.testing.assert_allclose((means * sizes).sum(1), weights @ values, rtol=1e-4)
+
+
+def test_users_who_will_jump_are_grouped_by_the_persona_that_they_begin_with() -> None:
+    population = jumping_feed()
+    plain = replace(population, model=population.model.model)
+    jumping, still = (
+        evaluate(POLICIES["random"], one, users=60, batch=60) for one in (population, plain)
+    )
+    assert jumping.group_names == still.group_names
+    assert len(set(jumping.group)) > 5
+    np.testing.assert_array_equal(jumping.group, still.group)
 
 
 def test_without_groups_all_are_one() -> None:

@@ -2,18 +2,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu, ttest_rel
 
 from driftrec.agents.comparison import Comparison
 from driftrec.agents.evaluation import Evaluation
 from driftrec.agents.harness import evaluate
-from driftrec.agents.improvement import improvement
 from driftrec.agents.metrics import user_ctr
-from driftrec.agents.pairwise import Pair, all_pairs
+from driftrec.agents.pairwise import Pair, all_pairs, wins
 from driftrec.agents.registry import POLICIES
 from driftrec.agents.significance import holm
+from driftrec.agents.statistics import weighted_mean
 
 USERS = 200
+SCORES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,20 @@ def pairs(comparison: Comparison) -> dict[tuple[str, str], Pair]:
     return {(pair.a, pair.b): pair for pair in all_pairs(comparison)}
 
 
+@given(SCORES)
+def test_wins_are_the_statistic_of_mann_and_whitney(scores: list[tuple[int, int]]) -> None:
+    one, other = np.array(scores, float).T
+    expected = mannwhitneyu(one, other, method="asymptotic").statistic / len(scores) ** 2
+    assert wins(one[:, None], other).mean() == pytest.approx(expected)
+    np.testing.assert_array_equal(wins(one, other) + wins(other, one), 1)
+
+
+def test_ties_count_half() -> None:
+    np.testing.assert_array_equal(
+        wins(np.array([1.0, 2, 3, 4]), np.array([1.0, 1, 1, 9])), [0.5, 1, 1, 0]
+    )
+
+
 def test_each_pair_comes_once_and_the_earlier_policy_first(pairs) -> None:
     order = ["random", "trained", "greedy", "popular"]
     assert list(pairs) == [(a, b) for i, a in enumerate(order) for b in order[i + 1 :]]
@@ -58,17 +75,14 @@ def test_differences_are_those_of_the_comparison(comparison: Comparison, pairs) 
 def test_improvement_is_that_of_users(comparison: Comparison, runs, pairs) -> None:
     one, other = (user_ctr(runs[name][0]) for name in ("greedy", "popular"))
     got = pairs["greedy", "popular"].improvement
-    value = improvement(one, other, np.ones((1, USERS)))[0]
-    low, high = np.quantile(improvement(one, other, comparison.user_weights), [0.025, 0.975])
-    assert (got.value, got.low, got.high) == pytest.approx((value, low, high), abs=1e-5)
+    won = (one > other) + 0.5 * (one == other)
+    low, high = np.quantile(weighted_mean(won, comparison.user_weights), [0.025, 0.975])
+    assert (got.value, got.low, got.high) == pytest.approx((won.mean(), low, high), abs=1e-5)
     assert got.low > 0.5
 
 
 def test_improvement_is_over_all_trainings(runs, pairs) -> None:
-    values = [
-        improvement(user_ctr(run), user_ctr(runs["greedy"][0]), np.ones((1, USERS)))[0]
-        for run in runs["trained"]
-    ]
+    values = [wins(user_ctr(run), user_ctr(runs["greedy"][0])).mean() for run in runs["trained"]]
     assert values[0] == 0.5
     got = pairs["trained", "greedy"].improvement
     assert got.value == pytest.approx(np.mean(values), abs=1e-6)

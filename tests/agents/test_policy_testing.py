@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pytest
 
 from driftrec.agents import POLICIES
 from driftrec.agents.harness import PolicyError
+from driftrec.agents.repeating import Repeating
 from driftrec.agents.testing import check_policy
 from driftrec.envs import (
     DriftingUser,
@@ -260,6 +260,16 @@ def test_an_item_that_is_not_offered_is_found():
         check_policy(Simple, population)
 
 
+def wrapped(env):
+    return Repeating(OutOfRange(env))
+
+
+def test_predictions_are_checked_where_items_may_be_repeated():
+    population = replace(small(), repeats=True)
+    with pytest.raises(PolicyError, match=r"predict must give probabilities in \[0, 1\]"):
+        check_policy(wrapped, population)
+
+
 def test_a_factory_that_cannot_travel_is_found():
     with pytest.raises(PolicyError, match="the factory must survive pickle"):
         check_policy(lambda env: Simple(env), small())
@@ -267,6 +277,8 @@ def test_a_factory_that_cannot_travel_is_found():
 
 def test_an_oracle_passes_only_where_it_is_said_to_be_one():
     check_policy(POLICIES["clairvoyant"], small(), privileged=True)
+    with pytest.raises(PolicyError, match="what a user is shown must depend on that user alone"):
+        check_policy(POLICIES["clairvoyant"], small())
 
 
 @pytest.mark.parametrize("options", [{"users": 1}, {"requests": 2}])
@@ -279,7 +291,7 @@ def test_the_defects_are_of_a_policy_that_is_right_but_for_them():
     """What the tests above break is whole: states renew, and clicks matter."""
     env = RecommendationVectorEnv(small(), 2, autoreset_mode="Disabled")
     observation, _ = env.reset(seed=0)
-    policy = partial(Simple)(env)
+    policy = Simple(env)
     quiet, clicked = (observation | {"feedback": np.full((2, 1), c, np.float32)} for c in (0, 1))
     one, other = (policy.act(o, policy.start(2))[0] for o in (quiet, clicked))
     assert (one != other).all()

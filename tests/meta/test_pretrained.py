@@ -207,10 +207,7 @@ def test_a_pretrained_method_takes_part_with_the_seeds_there_are(folder, tmp_pat
         method.fit(small_population(), tmp_path, seed=3, size="smoke")
 
 
-def test_a_card_comes_back_and_tells_people(folder):
+def test_a_card_comes_back(folder):
     card = find_by_name("small-amortised").card
-    text = card.markdown()
-    for fact in ("12 CPU-seconds", "an abacus", "0.500 (0.400 to 0.600)", "MIT", "everything else"):
-        assert fact in text
     card.save(folder / "copy.json")
     assert ModelCard.load(folder / "copy.json") == card

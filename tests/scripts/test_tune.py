@@ -35,3 +35,16 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path):
     done = tune(tmp_path, "--methods", "most-popular")
     assert done.returncode == 2
     assert "most-popular has no options to tune" in done.stderr
+
+
+def test_who_does_not_suit_the_population_is_left_out(tmp_path):
+    """The feed has no titles to read keywords from."""
+    few = ("--users", "20", "--trials", "1")
+    done = tune(tmp_path, "--methods", "content-keywords", "window-linucb", *few)
+    assert done.returncode == 0, done.stderr
+    assert "content-keywords is left out: reads titles" in done.stdout
+    summary = json.loads((tmp_path / "Feed" / "tuned.json").read_text())
+    assert list(summary["best"]) == ["window-linucb"]
+    alone = tune(tmp_path, "--methods", "content-keywords", *few)
+    assert alone.returncode == 2
+    assert "content-keywords is left out" in alone.stderr

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import driftrec
+from driftrec.agents.benchmark.summary import FORMAT
+from driftrec.agents.benchmark.verdict import Summary
 from driftrec.agents.metrics import METRICS
 from driftrec.envs.files import write_text
-
-FORMAT = "driftrec-summary-1"
-"""What a summary calls its format."""
 
 DIGITS = 5
 """Significant digits of the numbers in the page: more than it shows, and a third of the bytes."""
@@ -30,9 +29,6 @@ SCRIPTS = (
     "scenario.js", "behaviour.js", "compare.js", "trial.js", "main.js",
 )  # fmt: skip
 """In the order in which they are joined: each uses those before it."""
-
-Summary = Mapping[str, Any]
-"""A suite's results, as `summary.json` holds them."""
 
 
 def write_report(summaries: Summary | Sequence[Summary], path: str | Path) -> None:

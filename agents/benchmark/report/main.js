@@ -75,7 +75,6 @@ function choice(name) {
 
 view([], () => {
   const { suite } = now;
-  const settings = suite.methods.map((method) => ({ ...method, cpu: overallOf(suite, method.name) }));
   fill($("about"),
     h("p", {}, `Every method meets the same simulated users, with the same luck, none of whom was trained or tuned on. Intervals are bootstrap percentiles (${level()}, ${count(suite.draws)} draws) over users and trainings. `
       + "Adjusted p: Holm’s correction over all pairs of a scenario."),
@@ -85,7 +84,7 @@ view([], () => {
         nameColumn(), { key: "family", heading: "family", text: true, cell: (row) => row.family },
         { key: "trains", heading: "trains", text: true, cell: (row) => (row.trains ? "yes" : "no") },
         { key: "settings", heading: "settings", text: true, cell: (row) => h("code", {}, JSON.stringify(row.settings)) },
-      ], settings)));
+      ], suite.methods)));
 });
 
 function isDark() {

@@ -18,7 +18,7 @@ view(["scenario"], () => {
     ["users met", `${count(one.users)} of ${one.population}, ${one.split}`],
     ["trained on", one.trained_on],
     ["requests", `up to ${one.requests}, ${plural(one.slate, "item")} each`],
-    ["abrupt change", one.jump ? `of every user’s taste at request ${one.jump}` : ""],
+    ["abrupt change", one.jump ? `of every user’s taste after request ${one.jump}` : ""],
     ["score 0 and 1", `${one.baseline} and ${one.reference}`],
   ]);
 });
@@ -65,7 +65,7 @@ view(["scenario", "methods"], () => {
     label: `Adaptation in ${one.name}`, series,
     x: { label: "request of the trial", one: "request" }, y: { label: "click-through rate", limits: [0, 1] },
     marked: one.jump ? [{ at: one.jump, text: "tastes change" }] : [],
-    words: `CTR by request, running mean over ${one.window}, among the users who are still there; ${users()} at the start. Ribbons: ${level()} bootstrap intervals.${one.jump ? ` Every user’s taste changes abruptly at request ${one.jump}.` : ""} Press a name to take it out.`,
+    words: `CTR by request, running mean over ${one.window}, among the users who are still there; ${users()} at the start. Ribbons: ${level()} bootstrap intervals.${one.jump ? ` Every user’s taste changes abruptly after request ${one.jump}.` : ""} Press a name to take it out.`,
     column: { heading: "request" },
   }));
 });

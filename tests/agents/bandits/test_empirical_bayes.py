@@ -18,8 +18,8 @@ from driftrec.agents.bandits.empirical_bayes import (
     search_passing,
 )
 from driftrec.agents.bandits.hybrid import pooled_regression
-from driftrec.agents.bandits.inputs import item_inputs
 from driftrec.agents.bandits.watching import watch_log
+from driftrec.agents.inputs import item_inputs
 from driftrec.agents.recommenders.training_log import TrainingLog
 from driftrec.envs import synthetic_catalogue
 

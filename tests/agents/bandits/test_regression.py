@@ -8,7 +8,7 @@ import pytest
 from driftrec.agents import LinUCB
 from driftrec.agents.bandits import GaussianBandit, LinearModel, WindowLinUCB
 from driftrec.agents.bandits.exploring import mixed_slates
-from driftrec.agents.bandits.inputs import item_inputs, popular_weights
+from driftrec.agents.inputs import item_inputs, popular_weights
 from driftrec.envs import synthetic_catalogue
 
 ITEMS, USERS, STEPS, NOISE = 40, 3, 25, 0.25
@@ -171,10 +171,10 @@ def test_a_share_of_epsilon_of_the_slots_is_random(epsilon):
 
 
 @pytest.mark.parametrize("seen", [0, 3, 5, 6])
-def test_mixed_slates_have_no_item_twice_and_unseen_ones_first(seen):
+def test_mixed_slates_are_the_random_items_and_the_best_others_unseen_ones_first(seen):
     rng = np.random.default_rng(seen)
     users, items, slate = 500, 6, 3
-    scores, random = rng.random((2, users, items), np.float32)
+    scores, random = rng.random((2, users, items)).argsort(-1).astype(np.float32)
     shown = np.zeros((users, items), np.uint8)
     shown[:, :seen] = 1
     explored = rng.random((users, slate)) < 0.5
@@ -182,10 +182,11 @@ def test_mixed_slates_have_no_item_twice_and_unseen_ones_first(seen):
     assert all(len(set(row)) == slate for row in slates)
     fresh = (slates >= seen).sum(1)
     np.testing.assert_array_equal(fresh, min(slate, items - seen))
-    rest = [row for row, mask in zip(slates, explored, strict=True) if not mask.any()]
-    if seen == 0:
-        greedy = np.argsort(-scores[~explored.any(1)], axis=1)[:, :slate]
-        np.testing.assert_array_equal(rest, greedy)
+    by_chance, by_score = (np.argsort(shown * 10.0 - keys, axis=1) for keys in (random, scores))
+    np.testing.assert_array_equal(slates[explored], by_chance[:, :slate][explored])
+    for row, mask, order in zip(slates, explored, by_score, strict=True):
+        left = order[~np.isin(order, row[mask])]
+        np.testing.assert_array_equal(row[~mask], left[: (~mask).sum()])
 
 
 @pytest.mark.parametrize(

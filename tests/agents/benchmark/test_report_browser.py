@@ -28,6 +28,12 @@ def cells(page: Any, box: str, column: str) -> list[str]:
     return page.locator(f'{box} tbody [data-column="{column}"]').all_inner_texts()
 
 
+def unfold(page: Any, box: str) -> None:
+    """Open the numbers of a figure, whose table is made a moment after."""
+    page.locator(f"{box} summary").click()
+    page.locator(f"{box} tbody tr").first.wait_for()
+
+
 def first_number(text: str) -> float:
     return float(text.replace("\N{MINUS SIGN}", "-").split()[0])
 
@@ -178,7 +184,7 @@ def test_a_scenarios_scores_and_curves_are_its_own(opened: Opened, summary: dict
     assert "Not in this scenario: recurrent-ppo." in page.locator("#scores-table").inner_text()
     assert page.locator("#adaptation-figure svg text", has_text="tastes change").count() == 1
 
-    page.locator("#adaptation-figure summary").click()
+    unfold(page, "#adaptation-figure")
     curve = next(row for row in jump["methods"] if row["name"] == "rl2")["adaptation"]["value"]
     shown = [first_number(text) for text in cells(page, "#adaptation-figure", "rl2")]
     assert shown == pytest.approx(curve, abs=0.00051)
@@ -218,7 +224,7 @@ def test_the_pareto_front_is_what_no_other_beats(
 ) -> None:
     page = opened()
     page.locator(f'input[value="{day}"]').check()
-    page.locator("#pareto-figure summary").click()
+    unfold(page, "#pareto-figure")
     points = {
         row["name"]: (row["metrics"]["ctr"]["value"], row["metrics"][day]["value"])
         for row in summary["scenarios"][0]["methods"]
@@ -240,7 +246,7 @@ def test_groups_show_the_smallest_first(opened: Opened, summary: dict[str, Any])
     page = opened("measure=score")
     heads = page.locator("#groups-figure .head").all_text_contents()
     assert heads == ["minority", "persona-2", "persona-1"]
-    page.locator("#groups-figure summary").click()
+    unfold(page, "#groups-figure")
     shown = [first_number(text) for text in cells(page, "#groups-figure", "minority")]
     given = [
         next(group for group in row["groups"] if group["name"] == "minority")["score"]["value"]
@@ -256,7 +262,7 @@ def test_predictions_are_shown_of_those_that_predict(
     rows = [row for row in summary["scenarios"][0]["methods"] if row["predictions"]]
     best = sorted(rows, key=lambda row: -row["predictions"]["auc"]["value"])
     assert named(page, "#predictions-table") == [row["name"] for row in best]
-    page.locator("#predictions-figure summary").click()
+    unfold(page, "#predictions-figure")
     counted = cells(page, "#predictions-figure", "count")
     # The last bin of each is empty.
     assert counted == ["900"] * 9 * len(rows)
@@ -273,7 +279,7 @@ def test_one_users_trial_shows_each_request(opened: Opened, summary: dict[str, A
     assert f"got {clicks:.0f} clicks." in words
     playwright.expect(page.locator("#trial-figure .strip .cell")).to_have_count(len(steps))
     assert page.locator("#trial-figure .strip .cell.hit").count() == clicks
-    page.locator("#trial-table summary").click()
+    unfold(page, "#trial-table")
     believed = [first_number(text) for text in cells(page, "#trial-table", "predicted")]
     assert believed == pytest.approx([step["predicted"] for step in steps], abs=0.00051)
     shown = cells(page, "#trial-table", "shown")

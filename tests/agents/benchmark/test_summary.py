@@ -12,13 +12,8 @@ from driftrec.agents.benchmark.leaderboard import leaderboard
 from driftrec.agents.benchmark.overall import overall, scenario_scores
 from driftrec.agents.benchmark.results import MethodResult, ScenarioResult
 from driftrec.agents.benchmark.suite import Scenario
-from driftrec.agents.benchmark.summary import (
-    read_summary,
-    summarise,
-    trimmed,
-    user_table,
-    write_users,
-)
+from driftrec.agents.benchmark.summary import read_summary, summarise, trimmed
+from driftrec.agents.benchmark.user_table import user_table, write_users
 from driftrec.agents.comparison import Comparison
 from driftrec.agents.evaluation import Evaluation
 from driftrec.agents.harness import evaluate

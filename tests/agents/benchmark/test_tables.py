@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from driftrec.agents.benchmark.comparing import compare
 from driftrec.agents.benchmark.numbers import bounds, duration, number, p_value
-from driftrec.agents.benchmark.tables import compare, results_table, to_latex, to_markdown
+from driftrec.agents.benchmark.tables import results_table, to_latex, to_markdown
 from driftrec.agents.benchmark.verdict import judged, mean_difference
 
 LEVEL = 0.95

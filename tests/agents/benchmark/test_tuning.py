@@ -164,6 +164,16 @@ def test_settings_that_fail_are_kept_and_never_chosen(tmp_path):
     assert found.tuned.weight >= 0
 
 
+def test_a_metric_that_these_users_do_not_have_fails_every_trial_and_is_named(tmp_path):
+    """A trial of six requests lasts no thirty days."""
+    found = tune(
+        Tunable(), population(), tmp_path, budget=Budget(trials=2, users=10), metric="retention-30"
+    )
+    assert [trial.value for trial in found.trials] == [None, None]
+    with pytest.raises(ValueError, match="retention-30 of these users must be a number, got nan"):
+        _ = found.best
+
+
 def test_a_method_of_which_every_setting_fails_says_why(tmp_path):
     method = Trained(weight=-1.0)
     found = tune(method, population(), tmp_path, budget=Budget(trials=1, users=10))

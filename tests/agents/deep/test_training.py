@@ -12,7 +12,8 @@ import torch
 from driftrec.agents.deep import METHODS
 from driftrec.agents.deep.layers import read_network
 from driftrec.agents.deep.reading import CLOCK
-from driftrec.agents.deep.slateq import Batch, SlateQ, SlateQConfig, consumed_by_clicks
+from driftrec.agents.deep.slateq import Batch, SlateQ, SlateQConfig
+from driftrec.agents.deep.slateq_policy import consumed_by_clicks
 from driftrec.agents.harness import evaluate
 from driftrec.envs.finite_users import finite_users
 from driftrec.envs.tabular_mdp import TabularMDP, tabular_population
@@ -110,6 +111,9 @@ def test_training_meets_no_users_but_those_of_train_and_validation(name, tmp_pat
 def test_slates_that_methods_cannot_choose_are_told(feed_of_slates, wishes):
     assert METHODS["dqn"].unsuited(feed_of_slates).endswith("a slate holds 3")
     assert METHODS["dqn"].unsuited(wishes) == ""
+    offering = replace(wishes, candidates=2, repeats=True)
+    assert "offered" in METHODS["dqn"].unsuited(offering)
+    assert METHODS["ppo"].unsuited(offering) == ""
     real = replace(tabular_population(2, 3, 3, 4), slate=2)
     assert "negative" in METHODS["slateq"].unsuited(real)
     assert METHODS["slateq"].unsuited(feed_of_slates) == ""

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
@@ -59,6 +60,33 @@ def test_damage_is_noticed_and_made_good(store, learnt, damage):
     assert {name: file.read_bytes() for name, file in store.files(training).items()} == {
         "state.json": before
     }
+
+
+def test_what_a_training_that_was_cut_off_left_is_no_part_of_one_made_elsewhere(
+    store, learnt, tmp_path
+):
+    training, _ = learnt
+    other = Store(tmp_path / "other")
+    with other.alone(training) as folder:
+        (folder / "half.json").touch()
+    other.adopt(training, store.contents(training), store.record(training))
+    assert other.record(training) == store.record(training)
+
+
+def test_a_library_that_finds_the_disk_full_costs_a_training_nothing(grid_methods, store):
+    """What it had written is gone on with."""
+
+    @dataclass(frozen=True)
+    class Cramped(grid_methods.Trained):
+        def fit(self, population, folder, *, seed, size):
+            super().fit(population, folder, seed=seed, size=size)
+            raise RuntimeError("IoError: No space left on device (os error 28)")
+
+    keys = Keys()
+    scenario = grid_methods.scenario("one", ["learns"])
+    training = part_of(scenario, Cramped("learns", "bandit"), "smoke", keys).meetings[0].training
+    assert perform(training, keys.supplies, store).state == "full"
+    assert list(store.files(training)) == ["state.json"]
 
 
 def test_a_failure_takes_no_place_of_what_another_run_has_done(store, learnt):
