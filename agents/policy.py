@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
+
 from driftrec.envs import RecommendationVectorEnv
 from driftrec.envs.arrays import Array, namespace
 from driftrec.envs.observation import Observation
@@ -38,6 +40,18 @@ class Policy(Protocol):
 PolicyFactory = Callable[[RecommendationVectorEnv], Policy]
 """Makes a policy for an environment: from its public parts (catalogue, slate), or, for an oracle,
 through `env.simulation`, which is the privileged door."""
+
+
+def own_seed(env: RecommendationVectorEnv, seed: int = 0) -> int:
+    """Seed of a policy's own draws: other for each batch of users, and nothing of the users' luck.
+
+    Args:
+        env: after its reset; where that had no seed, no two policies draw the same.
+        seed: other draws for the same users.
+    """
+    users = env.np_random_seed or 0
+    numbers = np.random.SeedSequence([0x4F574E, seed, users]).generate_state(1, np.uint64)
+    return int(numbers[0] >> np.uint64(1))
 
 
 def renew(state: Any, fresh: Any, new_user: Array) -> Any:

@@ -9,7 +9,7 @@ from driftrec.agents.filter_model import FilterModel
 from driftrec.agents.linucb import LinUCB
 from driftrec.agents.oracles import Clairvoyant, CoreOracle
 from driftrec.agents.particle import ParticleFilter
-from driftrec.agents.policy import Policy, PolicyFactory
+from driftrec.agents.policy import Policy, PolicyFactory, own_seed
 from driftrec.agents.popular import MostPopular, SatiationAwarePopular
 from driftrec.agents.random_policy import RandomPolicy
 from driftrec.agents.repeating import Repeating
@@ -17,7 +17,7 @@ from driftrec.envs import RecommendationVectorEnv
 
 
 def _random(env: RecommendationVectorEnv) -> Policy:
-    return RandomPolicy(env.simulation.catalogue, env.simulation.slate)
+    return RandomPolicy(env.simulation.catalogue, env.simulation.slate, own_seed(env))
 
 
 def _most_popular(env: RecommendationVectorEnv) -> Policy:
@@ -36,13 +36,14 @@ def _linucb(env: RecommendationVectorEnv, discount: float = 1.0) -> Policy:
 def _filter(env: RecommendationVectorEnv, acting: str) -> Policy:
     simulation = env.simulation
     model = FilterModel.from_user_model(simulation.model, simulation.catalogue)
-    return allowed(env, BayesFilter(model, simulation.slate, acting=acting))
+    return allowed(env, BayesFilter(model, simulation.slate, acting=acting, seed=own_seed(env)))
 
 
 def _particle(env: RecommendationVectorEnv) -> Policy:
     simulation = env.simulation
     model, catalogue = simulation.model, simulation.catalogue
-    return allowed(env, ParticleFilter(model, catalogue, simulation.slate))
+    policy = ParticleFilter(model, catalogue, simulation.slate, seed=own_seed(env))
+    return allowed(env, policy)
 
 
 def _core_oracle(env: RecommendationVectorEnv) -> Policy:

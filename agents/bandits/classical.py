@@ -42,35 +42,37 @@ class EpsilonGreedy(Bandit):
         epsilon: probability that a slot gets a random unseen item.
         ridge: weight of the prior, in observations.
         quality_weight: click probability per logit of quality, before the first click.
-        seed: of the random items.
     """
 
     name: str = "epsilon-greedy"
     epsilon: float = 0.01
     ridge: float = 20.0
     quality_weight: float = 0.25
-    seed: int = 0
 
-    def bandit(self, catalogue: Catalogue, slate: int) -> Policy:
+    def bandit(self, catalogue: Catalogue, slate: int, seed: int) -> Policy:
         """A `GaussianBandit` that acts greedily, but for the random items."""
         model = ridge_model(catalogue, self.ridge, self.quality_weight)
-        return GaussianBandit(model, slate, epsilon=self.epsilon, seed=self.seed)
+        return GaussianBandit(model, slate, epsilon=self.epsilon, seed=seed)
 
 
 @dataclass(frozen=True)
 class LinUCBMethod(Bandit):
-    """`LinUCB` with its own defaults (Li et al. 2010), or discounted (Russac et al. 2019).
+    """`LinUCB` (Li et al. 2010), or discounted (Russac et al. 2019).
 
     Attributes:
+        alpha: width of the interval.
+        ridge: weight of the prior, in observations.
         discount: weight of the last click against the one after it.
     """
 
     name: str = "linucb"
+    alpha: float = 0.2
+    ridge: float = 20.0
     discount: float = 1.0
 
-    def bandit(self, catalogue: Catalogue, slate: int) -> Policy:
+    def bandit(self, catalogue: Catalogue, slate: int, seed: int) -> Policy:
         """A `LinUCB`."""
-        return LinUCB(catalogue, slate, discount=self.discount)
+        return LinUCB(catalogue, slate, alpha=self.alpha, ridge=self.ridge, discount=self.discount)
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,20 @@ class WindowMethod(Bandit):
 
     Attributes:
         window: slates that are remembered.
+        alpha: width of the interval.
+        ridge: weight of the prior, in observations.
     """
 
     name: str = "window-linucb"
     window: int = 100
+    alpha: float = 0.2
+    ridge: float = 20.0
 
-    def bandit(self, catalogue: Catalogue, slate: int) -> Policy:
+    def bandit(self, catalogue: Catalogue, slate: int, seed: int) -> Policy:
         """A `WindowLinUCB`."""
-        return WindowLinUCB(catalogue, slate, window=self.window)
+        return WindowLinUCB(
+            catalogue, slate, window=self.window, alpha=self.alpha, ridge=self.ridge
+        )
 
 
 @dataclass(frozen=True)
@@ -103,19 +111,17 @@ class LinTS(Bandit):
         width: standard deviation of draws, in posterior ones; their v is width times 1/2.
         ridge: weight of the prior, in observations.
         quality_weight: click probability per logit of quality, before the first click.
-        seed: of the draws.
     """
 
     name: str = "lin-ts"
     width: float = 0.1
     ridge: float = 20.0
     quality_weight: float = 0.25
-    seed: int = 0
 
-    def bandit(self, catalogue: Catalogue, slate: int) -> Policy:
+    def bandit(self, catalogue: Catalogue, slate: int, seed: int) -> Policy:
         """A `GaussianBandit`."""
         model = ridge_model(catalogue, self.ridge, self.quality_weight)
-        return GaussianBandit(model, slate, acting="thompson", width=self.width, seed=self.seed)
+        return GaussianBandit(model, slate, acting="thompson", width=self.width, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,6 @@ class KalmanTS(Bandit):
         quality_weight: click probability per logit of quality, before the first click.
         taste_days: in which weights of features and quality relax.
         whim_hours: in which weights of topics and the constant relax.
-        seed: of the draws.
     """
 
     name: str = "kalman-ts"
@@ -144,15 +149,14 @@ class KalmanTS(Bandit):
     quality_weight: float = 0.25
     taste_days: float = 365.0
     whim_hours: float = 4.0
-    seed: int = 0
 
-    def bandit(self, catalogue: Catalogue, slate: int) -> Policy:
+    def bandit(self, catalogue: Catalogue, slate: int, seed: int) -> Policy:
         """A `GaussianBandit` whose weights relax."""
         dimension, topics = catalogue.dimension, catalogue.topics.shape[1]
         slow, fast = 1 / self.taste_days, 24 / self.whim_hours
         rates = np.array([slow] * dimension + [fast] * topics + [slow, fast])
         model = ridge_model(catalogue, self.ridge, self.quality_weight, rates)
-        return GaussianBandit(model, slate, acting="thompson", width=self.width, seed=self.seed)
+        return GaussianBandit(model, slate, acting="thompson", width=self.width, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -168,19 +172,17 @@ class LogisticTS(Bandit):
     Attributes:
         variance: of each weight before the first click.
         width: standard deviation of draws, in posterior ones.
-        seed: of the draws.
     """
 
     name: str = "logistic-ts"
     variance: float = 0.2
     width: float = 0.1
-    seed: int = 0
 
     def unsuited(self, population: Population) -> str:
         """Where feedback is no click."""
         return only_clicks(population)
 
-    def bandit(self, catalogue: Catalogue, slate: int) -> Policy:
+    def bandit(self, catalogue: Catalogue, slate: int, seed: int) -> Policy:
         """A `BayesFilter` of users who do not drift."""
         inputs = item_inputs(catalogue)
         size = inputs.shape[1]
@@ -191,4 +193,4 @@ class LogisticTS(Bandit):
             prior_covariance=self.variance * np.eye(size),
             rates=np.zeros(size),
         )
-        return BayesFilter(model, slate, acting="thompson", width=self.width, seed=self.seed)
+        return BayesFilter(model, slate, acting="thompson", width=self.width, seed=seed)

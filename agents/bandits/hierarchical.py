@@ -77,7 +77,9 @@ class HierarchicalBayes(TrainedBandit):
         numbers = {name: np.array(value) for name, value in asdict(law.passing).items()}
         return {"mean": law.mean, "covariance": law.covariance, **numbers}
 
-    def bandit(self, learned: Mapping[str, Array], catalogue: Catalogue, slate: int) -> Policy:
+    def bandit(
+        self, learned: Mapping[str, Array], catalogue: Catalogue, slate: int, seed: int
+    ) -> Policy:
         """A `BayesFilter` that acts by the upper bound."""
         numbers = {name: float(learned[name]) for name in asdict(STILL)}
         law = WeightLaw(learned["mean"], learned["covariance"], Passing(**numbers))

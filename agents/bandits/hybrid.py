@@ -46,7 +46,9 @@ class HybridLinUCB(TrainedBandit):
         weights, noise = pooled_regression(log, item_inputs(catalogue))
         return {"weights": weights, "noise": np.array(noise)}
 
-    def bandit(self, learned: Mapping[str, Array], catalogue: Catalogue, slate: int) -> Policy:
+    def bandit(
+        self, learned: Mapping[str, Array], catalogue: Catalogue, slate: int, seed: int
+    ) -> Policy:
         """A `GaussianBandit` that acts by the upper bound."""
         inputs, noise = item_inputs(catalogue), float(learned["noise"])
         covariance = noise / self.ridge * np.eye(inputs.shape[1])

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from driftrec.agents.method import Family, Method, Size
-from driftrec.agents.policy import Policy, PolicyFactory
+from driftrec.agents.policy import Policy, PolicyFactory, own_seed
 from driftrec.agents.recommenders.training_log import TrainingLog, training_log
 from driftrec.agents.registry import allowed
 from driftrec.envs import Catalogue, Population, RecommendationVectorEnv
@@ -32,8 +32,8 @@ class Bandit(Method):
     family: Family = "bandit"
 
     @abstractmethod
-    def bandit(self, catalogue: Catalogue, slate: int) -> Policy:
-        """The policy, which shows unseen items alone."""
+    def bandit(self, catalogue: Catalogue, slate: int, seed: int) -> Policy:
+        """The policy, which shows unseen items alone; what it draws follows from the seed."""
 
     def policy(self, folder: Path) -> PolicyFactory:
         """Makes policies, free to repeat an item where the population is."""
@@ -41,7 +41,8 @@ class Bandit(Method):
 
     def _make(self, env: RecommendationVectorEnv) -> Policy:
         simulation = env.simulation
-        return allowed(env, self.bandit(simulation.catalogue, simulation.slate))
+        policy = self.bandit(simulation.catalogue, simulation.slate, own_seed(env))
+        return allowed(env, policy)
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,10 @@ class TrainedBandit(Method):
         """What `bandit` needs to know, as arrays by name."""
 
     @abstractmethod
-    def bandit(self, learned: Mapping[str, Array], catalogue: Catalogue, slate: int) -> Policy:
-        """The policy, which shows unseen items alone."""
+    def bandit(
+        self, learned: Mapping[str, Array], catalogue: Catalogue, slate: int, seed: int
+    ) -> Policy:
+        """The policy, which shows unseen items alone; what it draws follows from the seed."""
 
     def fit(
         self, population: Population, folder: Path, *, seed: int, size: Size
@@ -83,7 +86,8 @@ class TrainedBandit(Method):
         with np.load(path) as file:
             learned = dict(file)
         simulation = env.simulation
-        return allowed(env, self.bandit(learned, simulation.catalogue, simulation.slate))
+        policy = self.bandit(learned, simulation.catalogue, simulation.slate, own_seed(env))
+        return allowed(env, policy)
 
 
 def only_clicks(population: Population) -> str:

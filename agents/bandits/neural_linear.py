@@ -38,14 +38,12 @@ class NeuralLinear(TrainedBandit):
         hidden: sizes of the layers.
         width: standard deviation of draws, in posterior ones.
         ridge: weight of the prior, in observations of a user.
-        seed: of the draws.
     """
 
     name: str = "neural-linear"
     hidden: tuple[int, ...] = (64, 32)
     width: float = 0.1
     ridge: float = 50.0
-    seed: int = 0
 
     def learn(
         self, log: TrainingLog, catalogue: Catalogue, *, seed: int, size: Size
@@ -59,7 +57,9 @@ class NeuralLinear(TrainedBandit):
             learned |= {f"weight{layer}": weight, f"bias{layer}": bias}
         return learned
 
-    def bandit(self, learned: Mapping[str, Array], catalogue: Catalogue, slate: int) -> Policy:
+    def bandit(
+        self, learned: Mapping[str, Array], catalogue: Catalogue, slate: int, seed: int
+    ) -> Policy:
         """A `GaussianBandit` on the last layer.
 
         Raises:
@@ -79,7 +79,7 @@ class NeuralLinear(TrainedBandit):
         last, noise = _last_layer(network, inputs), float(learned["noise"])
         covariance = noise / self.ridge * np.eye(last.shape[1])
         model = LinearModel(last, learned["weights"], covariance, noise)
-        return GaussianBandit(model, slate, acting="thompson", width=self.width, seed=self.seed)
+        return GaussianBandit(model, slate, acting="thompson", width=self.width, seed=seed)
 
 
 def _last_layer(network: ItemNetwork, inputs: Array) -> Array:

@@ -37,10 +37,15 @@ CONTENT: Space = {"popularity": (0.1, 30.0, True), "skips": (0.0, 2.0, False)}
 
 NETWORK: Space = {"always.learning_rate": (1e-3, 2e-2, True)}
 
+BONUS: Space = {"bonus": (0.01, 2.0, True)}
+
+UPPER: Space = {"alpha": WIDTH, "ridge": RIDGE}
+
 SPACES: Mapping[str, Space] = {
     "epsilon-greedy": {"epsilon": (1e-3, 0.3, True), "ridge": RIDGE},
-    "discounted-linucb": {"discount": (0.9, 1.0, False)},
-    "window-linucb": {"window": (10, 120, True)},
+    "linucb": UPPER,
+    "discounted-linucb": {**UPPER, "discount": (0.9, 1.0, False)},
+    "window-linucb": {**UPPER, "window": (10, 120, True)},
     "lin-ts": {"width": WIDTH, "ridge": RIDGE},
     "kalman-ts": {
         "width": WIDTH,
@@ -49,8 +54,9 @@ SPACES: Mapping[str, Space] = {
         "whim_hours": (0.05, 24.0, True),
     },
     "logistic-ts": {"variance": (0.01, 1.0, True), "width": WIDTH},
-    "hybrid-linucb": {"alpha": WIDTH, "ridge": RIDGE},
-    "hierarchical-bayes": {"bonus": (0.01, 2.0, True)},
+    "hybrid-linucb": UPPER,
+    "hierarchical-static": BONUS,
+    "hierarchical-bayes": BONUS,
     "neural-linear": {"width": WIDTH, "ridge": RIDGE},
     "user-knn": {"training": (500, 2000, True)},
     "item-knn": {"neighbours": (10, 500, True)},

@@ -39,13 +39,9 @@ class AgentMethod(Method):
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def unsuited(self, population: Population) -> str:
-        """Slates of several items are too many actions for dqn, which begins with any item."""
-        if self.algorithm != "dqn":
-            return ""
-        if population.slate > 1:
+        """Slates of several items are too many actions for dqn."""
+        if self.algorithm == "dqn" and population.slate > 1:
             return f"it chooses one item, and here a slate holds {population.slate}"
-        if population.candidates:
-            return "it draws from all items at first, and here not all of them are offered"
         return ""
 
     def fit(

@@ -39,8 +39,8 @@ def factory(name):
 def play(make_policy, requests, users=6, population="Feed", seed=1):
     """Observations and actions of some requests, `(requests, users, slate)`."""
     env = RecommendationVectorEnv(population, users, autoreset_mode="Disabled")
-    policy = make_policy(env)
     observation, _ = env.reset(seed=seed)
+    policy = make_policy(env)
     state, observations, actions = policy.start(users), [], []
     for _ in range(requests):
         items, state = policy.act(observation, state)
@@ -72,8 +72,24 @@ def test_nothing_is_shown_twice_in_a_trial(name, population):
 def test_actions_follow_from_the_public_history_alone(name):
     observations, actions = play(partial(make_policy, name), 30, seed=1)
     others = RecommendationVectorEnv("Feed", 6, autoreset_mode="Disabled")
-    others.reset(seed=2)
-    np.testing.assert_array_equal(replay(make_policy(name, others), observations), actions)
+    others.reset(seed=1)  # Its own draws follow from this seed,
+    policy = make_policy(name, others)
+    others.reset(seed=2)  # and it meets others than in the history.
+    np.testing.assert_array_equal(replay(policy, observations), actions)
+
+
+@pytest.mark.parametrize("name", sorted(RANDOMISED & set(FAST)))
+def test_each_batch_of_users_meets_draws_of_its_own(name):
+    env = RecommendationVectorEnv("Feed", 6, autoreset_mode="Disabled")
+    observation, _ = env.reset(seed=1)
+    chosen = {}
+    for seed in (1, 1, 2):
+        env.reset(seed=seed)
+        policy = factory(name)(env)
+        items = policy.act(observation, policy.start(6))[0]
+        chosen.setdefault(seed, []).append(items)
+    np.testing.assert_array_equal(*chosen[1])
+    assert (chosen[1][0] != chosen[2][0]).any()
 
 
 @pytest.mark.parametrize("name", sorted(ORACLES))

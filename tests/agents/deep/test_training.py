@@ -64,6 +64,15 @@ def test_slates_hold_what_is_wanted(name, slates_of_wishes, tmp_path):
     assert found.reward.sum() / found.active.sum() > 0.85
 
 
+@pytest.mark.parametrize("name", ["dqn", "ppo"])
+def test_only_what_is_offered_is_shown_in_training(name, wishes, tmp_path):
+    """Any other item would end the training: the environment refuses it."""
+    offering = replace(wishes, candidates=2, repeats=True)
+    method = replace(short(name), steps=50 * 100)
+    assert method.unsuited(offering) == ""
+    assert method.fit(offering, tmp_path, seed=0, size="smoke")["user_steps"] > 0
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_training_begun_anew_leaves_the_same_weights(name, feed, tmp_path):
     """Global random numbers do not matter, and are not touched."""
@@ -111,9 +120,6 @@ def test_training_meets_no_users_but_those_of_train_and_validation(name, tmp_pat
 def test_slates_that_methods_cannot_choose_are_told(feed_of_slates, wishes):
     assert METHODS["dqn"].unsuited(feed_of_slates).endswith("a slate holds 3")
     assert METHODS["dqn"].unsuited(wishes) == ""
-    offering = replace(wishes, candidates=2, repeats=True)
-    assert "offered" in METHODS["dqn"].unsuited(offering)
-    assert METHODS["ppo"].unsuited(offering) == ""
     real = replace(tabular_population(2, 3, 3, 4), slate=2)
     assert "negative" in METHODS["slateq"].unsuited(real)
     assert METHODS["slateq"].unsuited(feed_of_slates) == ""
