@@ -126,6 +126,8 @@ def with_options(method: Method, options: Mapping[str, Any]) -> Method:
 def _with(whole: Any, path: list[str], value: Any, name: str) -> Any:
     first, *rest = path
     if isinstance(whole, Mapping):
+        if rest and first not in whole:
+            raise ValueError(f"there is no option {name!r}: {first!r} is none of {list(whole)}")
         inner = _with(whole[first], rest, value, name) if rest else value
         return {**whole, first: inner}
     if not (is_dataclass(whole) and hasattr(whole, first)):

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from driftrec.agents.deep.layers import Perceptron, lstm_step, part
+from driftrec.agents.deep.layers import Perceptron, lstm_step
 from driftrec.agents.deep.reading import Reader, Summary
 from driftrec.agents.memory import Memory, new_memory, top_unseen
+from driftrec.agents.named_arrays import within
 from driftrec.envs.arrays import Array
 from driftrec.envs.observation import Observation
 
@@ -44,8 +45,8 @@ class QueryPolicy:
     def __init__(self, arrays: Mapping[str, Array], about: Mapping[str, Any], table: Array) -> None:
         self.table = table * arrays["scale"]
         self.reader = Reader(arrays["scale"], about["slate"], about["context"], about["summarised"])
-        self.actor = Perceptron.of(part(arrays, "actor"), about["between"], about["last"])
-        self.lstm = part(arrays, "lstm")
+        self.actor = Perceptron.of(within("actor", arrays), about["between"], about["last"])
+        self.lstm = within("lstm", arrays)
         self.slate = about["slate"]
 
     def start(self, users: int) -> QueryState:

@@ -87,14 +87,6 @@ def lstm_step(
     return sigmoid(show) * np.tanh(cell), cell
 
 
-def part(arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
-    """The arrays called "<name>.<rest>", by their rest."""
-    prefix = f"{name}."
-    return {
-        key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)
-    }
-
-
 def write_network(folder: Path, arrays: Mapping[str, Array], about: Mapping[str, Any]) -> None:
     """Write arrays and what they are, each file atomically, what they are last."""
     whole = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}

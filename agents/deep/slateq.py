@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from driftrec.agents.deep.bridge import RecommendationVecEnv
 from driftrec.agents.deep.choice import ItemValues, best_slates, slate_values
-from driftrec.agents.deep.layers import Perceptron, part
+from driftrec.agents.deep.layers import Perceptron
 from driftrec.agents.deep.reading import Reader
 from driftrec.agents.deep.slateq_policy import LOGIT, consumed_by_clicks, item_values
 from driftrec.agents.deep.training import (
@@ -28,6 +28,7 @@ from driftrec.agents.deep.training import (
 from driftrec.agents.deep.training_env import ReadVecEnv
 from driftrec.agents.memory import top_unseen
 from driftrec.agents.method import Size
+from driftrec.agents.named_arrays import within
 from driftrec.envs import Population
 from driftrec.envs.arrays import Array
 
@@ -153,7 +154,7 @@ class SlateQ:
 
     def copy_to_target(self) -> None:
         """Make the target the network as it is."""
-        self.target = Perceptron.of(part(linear_layers(self.network), "actor"), "relu")
+        self.target = Perceptron.of(within("actor", linear_layers(self.network)), "relu")
 
     def values(self, network: Perceptron, inputs: Array) -> ItemValues:
         """What a copy of the network says of items."""

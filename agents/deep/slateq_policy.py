@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from driftrec.agents.deep.choice import ItemValues, best_slates, choice_probabilities
-from driftrec.agents.deep.layers import Perceptron, part
+from driftrec.agents.deep.layers import Perceptron
 from driftrec.agents.deep.reading import Reader, Summary
 from driftrec.agents.memory import Memory, new_memory
+from driftrec.agents.named_arrays import within
 from driftrec.envs import Population
 from driftrec.envs.arrays import Array
 from driftrec.envs.observation import Observation
@@ -68,7 +69,7 @@ class SlateQPolicy:
     def __init__(self, arrays: Mapping[str, Array], about: Mapping[str, Any], table: Array) -> None:
         self.table = table * arrays["scale"]
         self.reader = Reader(arrays["scale"], about["slate"], about["context"])
-        self.network = Perceptron.of(part(arrays, "actor"), about["between"], about["last"])
+        self.network = Perceptron.of(within("actor", arrays), about["between"], about["last"])
         self.slate = about["slate"]
         self.clicks = about["clicks"]
 

@@ -8,13 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from driftrec.agents.named_arrays import prefixed, within
 from driftrec.agents.policy import Policy
 from driftrec.agents.recommenders.collaborative import ALS, ItemKNN, UserKNN
 from driftrec.agents.recommenders.content_based import ContentAttributes
 from driftrec.agents.recommenders.mixed import Mixed
 from driftrec.agents.recommenders.recommender import Recommender, base
 from driftrec.agents.recommenders.scoring import Scorer
-from driftrec.agents.recommenders.storage import Arrays, log_odds, prefixed, within
+from driftrec.agents.recommenders.storage import Arrays, log_odds
 from driftrec.agents.recommenders.training_log import TrainingLog
 from driftrec.agents.recommenders.weighted import Weighted, fit_weights
 from driftrec.envs import Catalogue

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from driftrec.agents.named_arrays import prefixed, within
 from driftrec.agents.recommenders.recommender import Recommender, base
 from driftrec.agents.recommenders.scoring import Scorer
-from driftrec.agents.recommenders.storage import Arrays, log_odds, prefixed, within
+from driftrec.agents.recommenders.storage import Arrays, log_odds
 from driftrec.agents.recommenders.training_log import TrainingLog
 from driftrec.envs import Catalogue
 

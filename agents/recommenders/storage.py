@@ -44,17 +44,6 @@ def load(folder: Path) -> dict[str, Array]:
         return {name: archive[name] for name in archive.files}
 
 
-def prefixed(name: str, arrays: Arrays) -> dict[str, Array]:
-    """The arrays under names of the form "name.of-array"."""
-    return {f"{name}.{key}": array for key, array in arrays.items()}
-
-
-def within(name: str, arrays: Arrays) -> dict[str, Array]:
-    """What `prefixed` was given, from among other arrays."""
-    start = f"{name}."
-    return {k.removeprefix(start): array for k, array in arrays.items() if k.startswith(start)}
-
-
 @dataclass(frozen=True)
 class Served:
     """A policy factory: makes the policy of a trained recommender for an environment.
