@@ -3,7 +3,8 @@
 The proof is a list of cells: one policy, or one training with one seed, on one task. Each is
 measured once and kept in OUT; a run that was killed goes on where it was when the same command is
 given again, its trainings included. The page is composed of the cells that are done, and says of
-the others that they were not run.
+the others that they were not run. Records are kept beside it in docs/results, from which another
+machine goes on; a section of which more was done elsewhere than is known here stays as it is.
 
 Examples:
     python scripts/validate_meta.py --list
@@ -48,6 +49,7 @@ SCRIPT = Script(
     "Validation",
     "Learners against published tables, exact optima and each other.",
     SECTIONS,
+    Path(__file__).parents[1] / "docs" / "results" / "validation" / "meta.json",
 )
 
 

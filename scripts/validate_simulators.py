@@ -14,6 +14,7 @@ Examples:
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,6 +38,7 @@ SCRIPT = Script(
     "Published simulators",
     "The simulators of other people, written from their equations, beside the originals.",
     SECTIONS,
+    Path(__file__).parents[1] / "docs" / "results" / "validation" / "simulators.json",
 )
 
 
@@ -57,7 +59,9 @@ def main() -> None:
     if options.write:
         found = headroom.scores(Plan(options.size, options.seeds), options.out)
         smoke = options.size == "smoke"
-        write_json(options.out / "scores.json" if smoke else SCORES, found)
+        before = {} if smoke else json.loads(SCORES.read_text(encoding="utf-8"))
+        merged = {task: before.get(task, {}) | found.get(task, {}) for task in before | found}
+        write_json(options.out / "scores.json" if smoke else SCORES, merged)
 
 
 if __name__ == "__main__":

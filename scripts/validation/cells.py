@@ -50,9 +50,11 @@ class Cell(ABC):
     Attributes:
         section: the part of the page that it belongs to.
         name: says to people what it is.
+        keeps_files: whether the page needs more of it than its record.
     """
 
     section: ClassVar[str]
+    keeps_files: ClassVar[bool] = False
 
     @property
     @abstractmethod

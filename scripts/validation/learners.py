@@ -142,6 +142,7 @@ class EvaluatedCell(Cell):
     requests: int | None
     users: int
     section = "users"
+    keeps_files = True
 
     def evaluations(self, out: Path, split: str, acting: str = "") -> Evaluation:
         """What was kept."""

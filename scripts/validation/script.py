@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from common import console
 from driftrec.agents.workers import worker_pool
 from driftrec.envs.files import write_text
 from validation.cells import Cell, Plan, Size, forget, record_of, run_cell, unique
+from validation.kept import keep, restore, section_of
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Script:
         title: of the page.
         about: its first sentences.
         sections: parts by name, each a module with `TITLE`, `cells` and `page`.
+        kept: file of the records that are kept with the code.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Script:
     title: str
     about: str
     sections: Mapping[str, Any]
+    kept: Path
 
     def run(self, options: Options, sections: Sequence[str]) -> None:
         """Measure what is missing, or list it, or write the page.
@@ -71,13 +75,18 @@ class Script:
         if options.seeds < 1:
             raise ValueError(f"seeds must be at least 1, got {options.seeds}")
         plan = Plan(options.size, options.seeds)
+        if plan.size != "smoke":
+            restore(self.kept, options.out)
         chosen = self._chosen(options, sections, plan)
         if options.list:
             show(chosen, options.out)
         elif options.write:
             smoke = options.out / self.page.name
             path = options.page or (smoke if plan.size == "smoke" else self.page)
-            write_text(path, self._compose(plan, options.out, path.parent / "_static"))
+            before = path.read_text(encoding="utf-8") if path.exists() else ""
+            write_text(path, self._compose(plan, options.out, path.parent / "_static", before))
+            if plan.size != "smoke":
+                keep(self.kept, self._cells(plan), options.out)
             console().print(f"written: {path}", soft_wrap=True)
         else:
             measure(options, chosen)
@@ -91,19 +100,30 @@ class Script:
             )
         return chosen
 
-    def _compose(self, plan: Plan, out: Path, static: Path) -> str:
-        """The page, of the cells that are done."""
-        parts = [
-            f"## {part.TITLE}\n\n{part.page(plan, out, static)}\n\n{self._footer(name, plan, out)}"
-            for name, part in self.sections.items()
-        ]
-        return "\n\n".join([f"# {self.title}", self._header(plan, out), *parts]) + "\n"
+    def _cells(self, plan: Plan) -> list[Cell]:
+        return unique([cell for part in self.sections.values() for cell in part.cells(plan)])
 
-    def _header(self, plan: Plan, out: Path) -> str:
-        cells = unique([cell for part in self.sections.values() for cell in part.cells(plan)])
-        records = [record for cell in cells if (record := record_of(cell, out)) is not None]
-        machines = sorted({record["machine"] for record in records})
-        spent = sum(record["cpu_seconds"] for record in records)
+    def _compose(self, plan: Plan, out: Path, static: Path, before: str) -> str:
+        """The page, of the cells that are done.
+
+        A section for which more cells were done on another machine stays as it was `before`.
+        """
+        parts, done, spent = [], 0, 0
+        for name, part in self.sections.items():
+            text, cells, seconds = section_of(before, part.TITLE, name)
+            mine = self._records(unique(part.cells(plan)), out)
+            if len(mine) >= cells:
+                cells, seconds = len(mine), _seconds(mine)
+                footer = self._footer(name, plan, out)
+                text = f"## {part.TITLE}\n\n{part.page(plan, out, static)}\n\n{footer}"
+            parts.append(text)
+            done, spent = done + cells, spent + seconds
+        header = self._header(plan, out, before, done, spent)
+        return "\n\n".join([f"# {self.title}", header, *parts]) + "\n"
+
+    def _header(self, plan: Plan, out: Path, before: str, done: int, spent: int) -> str:
+        records = self._records(self._cells(plan), out)
+        machines = {record["machine"] for record in records} | set(_machines(before))
         return f"""\
 {self.about} All of this page is written by
 
@@ -112,22 +132,34 @@ $ {self._command(plan)}
 $ {self._command(plan)} --write
 ```
 
-{len(records)} of {len(cells)} cells were run, in {spent:,.0f} CPU-seconds; where a number is
+{done} of {len(self._cells(plan))} cells were run, in {spent:,} CPU-seconds; where a number is
 missing, its cell was not. Times are CPU-seconds of one thread. The settings of every training are
 in `scripts/validation`.
-Hardware: {"; ".join(machines) or "none yet"}."""
+Hardware: {"; ".join(sorted(machines)) or "none yet"}."""
+
+    def _records(self, cells: Sequence[Cell], out: Path) -> list[dict[str, Any]]:
+        return [record for cell in cells if (record := record_of(cell, out)) is not None]
 
     def _footer(self, name: str, plan: Plan, out: Path) -> str:
         cells = unique(self.sections[name].cells(plan))
-        records = [record for cell in cells if (record := record_of(cell, out)) is not None]
-        spent = sum(record["cpu_seconds"] for record in records)
+        records = self._records(cells, out)
         return (
             f"`{self._command(plan)} --sections {name}`: {len(records)} of {len(cells)} cells, "
-            f"{spent:,.0f} CPU-seconds."
+            f"{_seconds(records):,} CPU-seconds."
         )
 
     def _command(self, plan: Plan) -> str:
         return f"python scripts/{self.name}.py --size {plan.size} --seeds {plan.seeds}"
+
+
+def _seconds(records: Sequence[dict[str, Any]]) -> int:
+    return round(sum(record["cpu_seconds"] for record in records))
+
+
+def _machines(page: str) -> list[str]:
+    """Those that the header of a page names."""
+    named = re.search(r"^Hardware: (.+)\.$", page, re.MULTILINE)
+    return named[1].split("; ") if named and named[1] != "none yet" else []
 
 
 def show(cells: Sequence[Cell], out: Path) -> None:

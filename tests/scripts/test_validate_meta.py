@@ -260,3 +260,73 @@ def test_what_is_kept_of_an_evaluation_gives_the_same_ctr_and_curve(tmp_path: Pa
         both.estimate("kept", adaptation_curve).value,
     )
     assert (tmp_path / "kept.npz").stat().st_size < 10_000
+
+
+def counting_script(tmp_path: Path, numbers: range) -> Any:
+    """A script of one section, whose cells are numbers and give their squares."""
+    cells = module("validation.cells")
+
+    @dataclass(frozen=True)
+    class Square(cells.Cell):  # type: ignore[misc, name-defined]  # imported when asked for
+        number: int
+        section = "squares"
+
+        @property
+        def name(self) -> str:
+            return f"number {self.number}"
+
+        def measure(self, folder: Path) -> dict[str, Any]:
+            return {"square": self.number**2}
+
+    class Squares:
+        TITLE = "Squares of numbers"
+
+        @staticmethod
+        def cells(plan: Any) -> list[Any]:
+            return [Square(number) for number in numbers]
+
+        @staticmethod
+        def page(plan: Any, out: Path, static: Path) -> str:
+            found = [cells.result_of(cell, out) for cell in Squares.cells(plan)]
+            return " ".join("none" if one is None else str(one["square"]) for one in found)
+
+    kept = tmp_path / "kept.json"
+    return module("validation.script").Script(
+        "squares", tmp_path / "page.md", "Page", "Numbers.", {"squares": Squares}, kept
+    )
+
+
+def test_records_are_kept_and_go_on_on_another_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = module("validation.script").Options(workers=1, out=tmp_path / "here")
+    script = counting_script(tmp_path, range(3))
+    script.run(replace(options, only="number 1"), ["squares"])
+    script.run(replace(options, write=True), ["squares"])
+    assert "none 1 none" in script.page.read_text()
+    elsewhere = replace(options, out=tmp_path / "there")
+    capsys.readouterr()
+    script.run(elsewhere, ["squares"])
+    assert "3 cells, 1 of them done before" in capsys.readouterr().out
+    script.run(replace(elsewhere, write=True), ["squares"])
+    assert "0 1 4" in script.page.read_text()
+    assert len(json.loads(script.kept.read_text())) == 3
+
+
+def test_a_section_that_more_was_done_for_elsewhere_stays(tmp_path: Path) -> None:
+    options = module("validation.script").Options(workers=1, out=tmp_path / "here")
+    script = counting_script(tmp_path, range(3))
+    script.run(options, ["squares"])
+    script.run(replace(options, write=True), ["squares"])
+    page = script.page.read_text()
+    assert "3 of 3 cells were run" in page
+    script.kept.unlink()
+    elsewhere = replace(options, out=tmp_path / "there", write=True)
+    script.run(elsewhere, ["squares"])
+    assert script.page.read_text() == page
+    # Of more cells there are as many as are asked for.
+    more = counting_script(tmp_path, range(4))
+    more.run(replace(options, only="number 3"), ["squares"])
+    more.run(replace(options, write=True), ["squares"])
+    assert "0 1 4 9" in script.page.read_text()
+    assert "4 of 4 cells were run" in script.page.read_text()
