@@ -155,6 +155,21 @@ def test_no_trial_is_begun_when_the_seconds_are_spent(tmp_path):
     assert len(found.trials) == 1
 
 
+@dataclass(frozen=True)
+class Shipped(Trained):
+    """Has a training that was made before, and took long."""
+
+    def fit(self, population, folder, *, seed, size):
+        return {"cpu_seconds": 500.0, "reused": float(self.weight == 0)}
+
+
+def test_a_training_that_is_shipped_costs_what_it_took(tmp_path):
+    found = tune(Shipped(), population(), tmp_path, budget=replace(SMALL, cpu_seconds=400))
+    assert [trial.cpu_seconds >= 500 for trial in found.trials] == [True]
+    found = tune(Shipped(), population(), tmp_path, budget=replace(SMALL, trials=2))
+    assert [trial.cpu_seconds >= 500 for trial in found.trials] == [True, False]
+
+
 def test_settings_that_fail_are_kept_and_never_chosen(tmp_path):
     found = tune(Trained(), population(), tmp_path, budget=Budget(trials=8, users=10))
     failed = [trial for trial in found.trials if trial.value is None]
