@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from driftrec.agents.memory import Memory, new_memory, top_unseen
-from driftrec.envs import RecommendationVectorEnv, Simulation, Stream
+from driftrec.envs import RecommendationVectorEnv, Simulation, Stream, UserModel
 from driftrec.envs.arrays import Array, take, to_numpy
 from driftrec.envs.candidates import Candidates
 from driftrec.envs.observation import Observation
+from driftrec.envs.wrapped_users import unwrapped
 
 WINDOW = 5
 """Requests whose clicks are remembered."""
@@ -36,11 +37,14 @@ class Rule:
         tilt: towards quality, or away from it.
         cap: items of a topic in a slate; 0 for no bound.
         window: requests whose clicks count, up to `WINDOW`.
+        lasting: whether p is instead what showing the item is worth to who knows all
+            (`UserModel.item_values`).
     """
 
     tilt: float = 0.0
     cap: int = 0
     window: int = 0
+    lasting: bool = False
 
 
 CAPS = {
@@ -50,17 +54,21 @@ CAPS = {
 """Caps and windows for slates of one item, and of more."""
 
 
-def default_rules(slate: int, quality: Array, mixed: bool = True) -> tuple[Rule, ...]:
+def default_rules(
+    slate: int, quality: Array, mixed: bool = True, lasting: bool = False
+) -> tuple[Rule, ...]:
     """Greedy slates, more and less mixed, and where items differ in quality, more and less of it.
 
     Args:
         slate: items in a request.
         quality: of the items, `(items,)`.
         mixed: whether slates are made from the whole catalogue, so that they can be mixed.
+        lasting: whether the model says what items are worth beyond the feedback on them.
     """
     tilts = (0.0,) if np.ptp(quality) == 0 else (0.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0)
     caps = CAPS[min(slate, 2)] if mixed else ((0, 0),)
-    return tuple(Rule(tilt, *cap) for tilt in tilts for cap in caps)
+    rules = tuple(Rule(tilt, *cap) for tilt in tilts for cap in caps)
+    return (*rules, Rule(lasting=True)) if lasting else rules
 
 
 @dataclass(slots=True)
@@ -104,7 +112,7 @@ class PlanningOracle:
 
     Raises:
         ValueError: if there is nothing to choose among or to look ahead to, items arrive within
-            the trial, or a rule has a cap where slates are made from candidates.
+            the trial, or a rule has a cap or is lasting where slates are made from candidates.
     """
 
     def __init__(
@@ -121,8 +129,10 @@ class PlanningOracle:
     ) -> None:
         catalogue = simulation.catalogue
         quality = to_numpy(catalogue.quality) if quality is None else quality
+        mixed = not simulation.candidates
+        lasting = type(unwrapped(simulation.model)).item_values is not UserModel.item_values
         chosen = (
-            default_rules(simulation.slate, quality, not simulation.candidates)
+            default_rules(simulation.slate, quality, mixed, lasting and mixed)
             if rules is None
             else tuple(rules)
         )
@@ -133,8 +143,10 @@ class PlanningOracle:
             )
         if simulation.arrivals:
             raise ValueError("the planning oracle does not foresee which items will arrive")
-        if simulation.candidates and any(rule.cap for rule in chosen):
-            raise ValueError("rules must have a cap of 0 where slates are made from candidates")
+        if simulation.candidates and any(rule.cap or rule.lasting for rule in chosen):
+            raise ValueError(
+                "where slates are made from candidates rules must have a cap of 0 and not be lasting"
+            )
         self._simulation = simulation
         self._horizon, self._rollouts, self._sure = horizon, rollouts, sure
         self._repeats = repeats
@@ -142,6 +154,7 @@ class PlanningOracle:
         # The same for all items, and so of no matter: it keeps scores of the size of feedback.
         self._tilt = np.exp(tilts - tilts.max(1, keepdims=True))
         self._caps = np.array([rule.cap for rule in chosen])
+        self._lasting = np.array([rule.lasting for rule in chosen])
         self._windows = np.array([rule.window for rule in chosen])[:, None] > np.arange(WINDOW)
         self._topic = to_numpy(catalogue.topics).argmax(1)
         self._of_topic = [
@@ -244,18 +257,22 @@ class PlanningOracle:
         model, catalogue = self._simulation.model, self._simulation.catalogue
         recent = (clicks * self._windows[rule][:, :, None]).sum(1)
         caps = np.where(self._caps[rule] == 0, np.inf, self._caps[rule])[:, None] - recent
-        scores = to_numpy(model.click_probability(hidden, catalogue)) * self._tilt[rule]
+        worth = to_numpy(model.click_probability(hidden, catalogue))
+        lasting = self._lasting[rule][:, None]
+        if lasting.any():
+            worth = np.where(lasting, to_numpy(model.item_values(hidden, catalogue)), worth)
+        scores = worth * self._tilt[rule]
         slate = self._simulation.slate
         # The best of each topic, of which those beyond the cap come after all others.
-        pools, worths = [], []
+        pools, ranked = [], []
         for topic, items in enumerate(self._of_topic):
             best = items[top_unseen(scores[:, items], banned[:, items], min(slate, len(items)))]
             late = np.arange(best.shape[1]) >= caps[:, topic, None]
             pools.append(best)
-            worths.append(np.take_along_axis(scores, best, axis=1) - LATE * late)
-        pool, worth = np.concatenate(pools, axis=1), np.concatenate(worths, axis=1)
+            ranked.append(np.take_along_axis(scores, best, axis=1) - LATE * late)
+        pool, rank = np.concatenate(pools, axis=1), np.concatenate(ranked, axis=1)
         seen = np.take_along_axis(banned, pool, axis=1)
-        return np.take_along_axis(pool, top_unseen(worth, seen, slate), axis=1)
+        return np.take_along_axis(pool, top_unseen(rank, seen, slate), axis=1)
 
     def _try(
         self, hidden: Any, items: Array, shown: Array, luck: Any
