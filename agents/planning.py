@@ -145,7 +145,7 @@ class PlanningOracle:
             raise ValueError("the planning oracle does not foresee which items will arrive")
         if simulation.candidates and any(rule.cap or rule.lasting for rule in chosen):
             raise ValueError(
-                "where slates are made from candidates rules must have a cap of 0 and not be lasting"
+                "rules must have a cap of 0 and not be lasting where not all items are offered"
             )
         self._simulation = simulation
         self._horizon, self._rollouts, self._sure = horizon, rollouts, sure
