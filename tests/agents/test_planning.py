@@ -165,11 +165,11 @@ def test_where_a_model_says_what_lasts_it_is_followed():
     """Short sight earns 4.67 until a user departs; the category that is best for ever earns 10."""
     got = evaluate(
         partial(planning_oracle, horizon=20, rollouts=2), attrition_population("SingleType"),
-        users=400,
+        users=100,
     )  # fmt: skip
     clicks = got.feedback.sum(1)
-    assert abs(clicks.mean() - 10) < 3 * clicks.std() / 20
-    assert clicks.mean() > 7
+    assert abs(clicks.mean() - 10) < 3 * clicks.std() / 10
+    assert clicks.mean() > 6.5
 
 
 def test_among_candidates_a_greedy_rule_is_the_clairvoyant():
