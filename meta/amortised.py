@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from driftrec.envs import Catalogue
 from driftrec.meta.belief_loss import likelihood_loss
 from driftrec.meta.learner import Learner
 from driftrec.meta.network import BeliefNetwork, feature_scale
+from driftrec.meta.plackett_luce import capped_slate
 from driftrec.meta.predicting import PredictsClicks
 from driftrec.meta.rollout import Trials
 from driftrec.meta.supervised import Scores, SupervisedConfig, SupervisedRun
@@ -34,6 +37,9 @@ class AmortisedConfig(SupervisedConfig):
     the highest draws from each item's Gaussian."""
     bonus: float = 1.0
     """Of ucb, in standard deviations."""
+    cap: int = 0
+    """Most items of one main topic in a slate, while there are others; 0 for no bound. A belief
+    about each item alone cannot say that ten of a kind are too many."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,15 +49,36 @@ class AmortisedConfig(SupervisedConfig):
             )
         if not self.bonus >= 0:
             raise ValueError(f"bonus must not be negative, got {self.bonus}")
+        if self.cap < 0:
+            raise ValueError(f"cap must be 0 or more, got {self.cap}")
 
 
 @dataclass(frozen=True, eq=False)
 class AmortisedPolicy(PredictsClicks, TrialPolicy):
-    """Acts on a learned belief about every item; see `AmortisedConfig.acting`."""
+    """Acts on a learned belief about every item; see `AmortisedConfig.acting`.
+
+    Attributes:
+        cap: most items of one topic in a slate, while there are others; 0 for no bound.
+        topic: main topic of each item, `(items,)`.
+    """
 
     network: BeliefNetwork
+    cap: int = 0
+    topic: Tensor | None = None
     kind = "amortised-policy"
+    options = (*TrialPolicy.options, "cap")
+    of_items = ("table", "topic")
     actings = ("greedy", "ucb", "thompson")
+
+    def on(self, catalogue: Catalogue, slate: int | None = None) -> AmortisedPolicy:
+        """The same policy on another catalogue of as many features."""
+        return replace(super().on(catalogue, slate), topic=main_topics(catalogue, self.table))
+
+    def slates(self, scores: Tensor) -> Tensor:
+        """The items of the highest scores, no more of a topic than the cap, `(users, slate)`."""
+        if not self.cap or self.topic is None:
+            return super().slates(scores)
+        return capped_slate(scores, self.network.shape.slate, self.topic, self.cap)
 
     def scores(self, known: Tensor, track: Track) -> Tensor:
         """Means of items' logits, with a bonus or a draw, `(users, items)`."""
@@ -62,6 +89,11 @@ class AmortisedPolicy(PredictsClicks, TrialPolicy):
             draw = torch.randn(mean.shape, generator=self.rng, device=mean.device)
             return mean + draw * self.network.sds(known, track, self.table)
         return mean
+
+
+def main_topics(catalogue: Catalogue, like: Tensor) -> Tensor:
+    """Topic of the largest share of each item, `(items,)`, on the device of another tensor."""
+    return torch.as_tensor(np.array(catalogue.topics).argmax(1), device=like.device)
 
 
 class AmortisedRun(SupervisedRun[AmortisedConfig, BeliefNetwork]):
@@ -77,6 +109,10 @@ class AmortisedRun(SupervisedRun[AmortisedConfig, BeliefNetwork]):
         """What the policy goes by."""
         return replace(self.policy(self.network), seed=seed).scores
 
+    def slates(self, worth: Tensor, rng: torch.Generator) -> Tensor:
+        """As the policy's."""
+        return self.policy(self.network).slates(worth)
+
     def loss(self, known: Tensor, trials: Trials, users: Tensor) -> Tensor:
         """Surprise at the probed items' true logits."""
         return likelihood_loss(self.network, known, self.table, trials, users)
@@ -91,6 +127,8 @@ class AmortisedRun(SupervisedRun[AmortisedConfig, BeliefNetwork]):
             acting=config.acting,
             bonus=config.bonus,
             about=self.about,
+            cap=config.cap,
+            topic=main_topics(self.population.split("train").catalogue, self.table),
         )
 
 

@@ -19,6 +19,7 @@ from driftrec.meta.heads import QueryHead
 from driftrec.meta.learner import Learner
 from driftrec.meta.memories import MemoryName
 from driftrec.meta.network import TrialNetwork, feature_scale
+from driftrec.meta.plackett_luce import sample_slate
 from driftrec.meta.rollout import Trials
 from driftrec.meta.supervised import Scores, SupervisedConfig, SupervisedRun
 from driftrec.meta.track import NetworkShape, Track
@@ -86,10 +87,11 @@ class DPTRun(SupervisedRun[DPTConfig, BestItemNetwork]):
         """Memory and query."""
         return BestItemNetwork(self.shape(), feature_scale(self.table))
 
-    @property
-    def draws(self) -> bool:
+    def slates(self, worth: Tensor, rng: torch.Generator) -> Tensor:
         """Training trials are those of the policy that will act."""
-        return self.config.acting == "sample"
+        if self.config.acting == "sample":
+            return sample_slate(worth, self.network.shape.slate, rng)
+        return super().slates(worth, rng)
 
     def scores(self, seed: int) -> Scores:
         """What the policy goes by."""

@@ -63,6 +63,31 @@ def best_slate(logits: Tensor, slate: int) -> Tensor:
     return logits.topk(slate, dim=-1).indices
 
 
+def capped_slate(logits: Tensor, slate: int, topic: Tensor, cap: int) -> Tensor:
+    """The largest logits with at most `cap` items of one topic, while there are others.
+
+    Args:
+        logits: `(users, items)`; minus infinity for what must not be shown.
+        slate: items in a request.
+        topic: of each item, whole numbers from 0, `(items,)`.
+        cap: at least 1.
+
+    Returns:
+        Item numbers, those within the cap first, each part in descending order, `(users, slate)`.
+    """
+    late = torch.zeros_like(logits, dtype=torch.bool)
+    for one in range(int(topic.max()) + 1):
+        items = torch.nonzero(topic == one)[:, 0]
+        if len(items) > cap:
+            within = logits[:, items].topk(cap, dim=1).indices
+            beyond = torch.ones(len(logits), len(items), dtype=torch.bool, device=logits.device)
+            late[:, items] = beyond.scatter_(1, within, False)
+    allowed = torch.isfinite(logits)
+    highest = logits.where(allowed, -torch.inf).amax(1, keepdim=True)
+    span = highest - logits.where(allowed, torch.inf).amin(1, keepdim=True) + 1
+    return best_slate(logits - span * late, slate)
+
+
 def slate_log_probability(
     query: Tensor,
     table: Tensor,

@@ -17,7 +17,7 @@ from driftrec.meta.learner import LearnerConfig
 from driftrec.meta.memories import MemoryName
 from driftrec.meta.network import TrialNetwork
 from driftrec.meta.never_lost import never_lost
-from driftrec.meta.plackett_luce import best_slate, sample_slate
+from driftrec.meta.plackett_luce import best_slate
 from driftrec.meta.rollout import Choose, Notes, Trials, collect
 from driftrec.meta.run import TrainingRun
 from driftrec.meta.track import NetworkShape, Track
@@ -83,10 +83,9 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
         users = config.users // worker.count
         self.env = self.environment(never_lost(population), "train", users)
 
-    @property
-    def draws(self) -> bool:
-        """Whether training trials draw items by softmax of the scores, instead of the best."""
-        return False
+    def slates(self, worth: Tensor, rng: torch.Generator) -> Tensor:
+        """What training trials show by scores, with draws of `rng` if any, `(users, slate)`."""
+        return best_slate(worth, self.network.shape.slate)
 
     @abstractmethod
     def scores(self, seed: int) -> Scores:
@@ -121,9 +120,7 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
         trials = collect(
             self.env,
             self.network,
-            exploring(
-                self.scores(seed), self.network.shape.slate, config.explore, self.draws, seed
-            ),
+            exploring(self.scores(seed), self.slates, config.explore, seed),
             seed=seed,
             unseen_only=self.unseen_only,
             notes=notes,
@@ -158,14 +155,15 @@ class SupervisedRun(TrainingRun[C], Generic[C, N]):
         return loss.item(), float(norm)
 
 
-def exploring(scores: Scores, slate: int, share: float, draws: bool, seed: int) -> Choose:
-    """Shows the best items, or draws them by softmax, and random ones to a share of users.
+def exploring(
+    scores: Scores, slates: Callable[[Tensor, torch.Generator], Tensor], share: float, seed: int
+) -> Choose:
+    """Shows slates by scores, and by random ones to a share of users.
 
     Args:
         scores: of items.
-        slate: items in a request.
-        share: of requests that show random items.
-        draws: whether items are drawn by softmax; else the best are shown.
+        slates: makes slates of scores `(users, items)`.
+        share: of requests that go by random scores.
         seed: of the draws.
     """
     rng: dict[Any, torch.Generator] = {}
@@ -180,7 +178,7 @@ def exploring(scores: Scores, slate: int, share: float, draws: bool, seed: int) 
             worth = torch.where(random, anything, worth)
         if banned is not None:
             worth = worth.masked_fill(banned, -torch.inf)
-        chosen = sample_slate(worth, slate, generator) if draws else best_slate(worth, slate)
+        chosen = slates(worth, generator)
         return chosen, torch.zeros(len(chosen), device=device)
 
     return choose

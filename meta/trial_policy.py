@@ -60,6 +60,8 @@ class TrialPolicy(ABC):
         bonus: of "ucb", in standard deviations.
         seed: of the draws.
         about: where the weights come from: population, config, iterations, validation score.
+        options: attributes that a checkpoint holds beside weights and items.
+        of_items: tensors that it holds of the items.
         actings: the ways of acting that this kind of policy has.
         kind: names its checkpoints.
 
@@ -78,6 +80,8 @@ class TrialPolicy(ABC):
     rng: torch.Generator = field(init=False, repr=False)
 
     kind: ClassVar[str]
+    options: ClassVar[tuple[str, ...]] = ("unseen_only", "acting", "bonus", "about")
+    of_items: ClassVar[tuple[str, ...]] = ("table",)
     actings: ClassVar[tuple[str, ...]] = ("greedy", "sample")
 
     def __post_init__(self) -> None:
@@ -97,6 +101,13 @@ class TrialPolicy(ABC):
     @abstractmethod
     def scores(self, known: Tensor, track: Track) -> Tensor:
         """What each item is worth now, `(users, items)`."""
+
+    def slates(self, scores: Tensor) -> Tensor:
+        """What is shown by these scores, minus infinity for what must not be, `(users, slate)`."""
+        slate = self.network.shape.slate
+        if self.acting == "sample":
+            return sample_slate(scores, slate, self.rng)
+        return best_slate(scores, slate)
 
     def on(self: P, catalogue: Catalogue, slate: int | None = None) -> P:
         """The same policy on another catalogue of as many features.
@@ -129,18 +140,15 @@ class TrialPolicy(ABC):
         track.memory = track.memory.clone()
         _, known, track = self.network.know(observation, track)
         scores = self.scores(known, track)
-        slate = self.network.shape.slate
         if "offered" in observation:
             offered = torch.as_tensor(observation["offered"], device=device)
             scores.masked_fill_(not_offered(offered, len(self.table)), -torch.inf)
         elif self.unseen_only:
             shown = torch.as_tensor(state.shown, device=device) > 0
             # As in training: where too few are left for a slate of new items, all can be shown.
-            enough = (~shown).sum(1, keepdim=True) >= slate
+            enough = (~shown).sum(1, keepdim=True) >= self.network.shape.slate
             scores.masked_fill_(shown & enough, -torch.inf)
-        draw = self.acting == "sample"
-        chosen = sample_slate(scores, slate, self.rng) if draw else best_slate(scores, slate)
-        items = chosen.cpu().numpy()
+        items = self.slates(scores).cpu().numpy()
         now_shown = state.shown.copy()
         np.put_along_axis(now_shown, items, 1, axis=1)
         return items, _state(track, known.cpu().numpy(), now_shown)
@@ -150,13 +158,12 @@ class TrialPolicy(ABC):
         description = {
             "shape": asdict(self.network.shape),
             "network": self.network.options,
-            "unseen_only": self.unseen_only,
-            "acting": self.acting,
-            "bonus": self.bonus,
-            "about": self.about,
+            **{name: getattr(self, name) for name in self.options},
         }
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        write_checkpoint(path, self.kind, tensors | {"table": self.table}, description)
+        items = {name: getattr(self, name) for name in self.of_items}
+        known = {name: tensor for name, tensor in items.items() if tensor is not None}
+        write_checkpoint(path, self.kind, tensors | known, description)
 
 
 def _state(track: Track, known: np.ndarray, shown: np.ndarray) -> TrialState:
@@ -184,8 +191,8 @@ def load_trial_policy(
     tensors, description = read_checkpoint(path, policy.kind)
     shape = NetworkShape(**description["shape"])
     network = build(shape, torch.ones(shape.width), description["network"])
-    table = tensors.pop("table")
+    items: dict[str, Any] = {name: tensors.pop(name) for name in policy.of_items if name in tensors}
     weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
     load_weights(network, weights, path)
-    saved = {name: description[name] for name in ("unseen_only", "acting", "bonus", "about")}
-    return policy(network, table, **{**saved, **options})
+    saved = {name: description[name] for name in policy.options if name in description}
+    return policy(network, **items, **{**saved, **options})

@@ -25,7 +25,7 @@ from common import console, progress_bar, run
 from rich.table import Table
 
 from driftrec.agents.benchmark.proposing import Trial
-from driftrec.agents.benchmark.spaces import SPACES
+from driftrec.agents.benchmark.spaces import SPACES, space_of
 from driftrec.agents.benchmark.tuning import Budget, Tuning, tune
 from driftrec.agents.method import Method, Size
 from driftrec.agents.methods import make_method
@@ -49,6 +49,9 @@ class Tune:
     """Of each method; when they are spent, no further trial is begun."""
     metric: str = "ctr"
     """What to choose by: ctr, retention-7, reward and others."""
+    margin: float = 0.003
+    """A method stays as it is unless a trial is better by more than this, which may be luck: it is
+    about the standard error of a difference in ctr between two settings that met the same 500."""
     size: Size = "standard"
     """Of the trainings."""
     seed: int = 0
@@ -77,6 +80,7 @@ def main() -> None:
                 budget=budget,
                 size=options.size,
                 metric=options.metric,
+                margin=options.margin,
                 seed=options.seed,
                 report=tell,
             )
@@ -123,10 +127,14 @@ def table_of(found: Mapping[str, Tuning], metric: str) -> Table:
 
 
 def summary_of(found: Mapping[str, Tuning], options: Tune) -> dict[str, Any]:
-    """The budget, and the best trial of each method."""
-    best = {name: asdict(tuning.best) for name, tuning in found.items()}
+    """The budget, and of each method what was chosen, all trials and what was searched."""
     asked = {name: value for name, value in asdict(options).items() if name != "out"}
-    return {**asked, "best": best}
+    return {
+        **asked,
+        "chosen": {name: dict(tuning.best.options) for name, tuning in found.items()},
+        "trials": {name: [asdict(one) for one in tuning.trials] for name, tuning in found.items()},
+        "spaces": {name: space_of(tuning.method) for name, tuning in found.items()},
+    }
 
 
 def _shown(value: Any) -> str:

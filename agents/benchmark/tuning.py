@@ -73,15 +73,17 @@ class Tuning:
 
     Attributes:
         method: as it was.
-        trials: in the order in which they were made.
+        trials: in the order in which they were made, the method as it was first.
+        margin: by how much another trial must be better than the first to be preferred.
     """
 
     method: Method
     trials: Sequence[Trial]
+    margin: float = 0.0
 
     @property
     def best(self) -> Trial:
-        """The trial of the highest value, the earliest of equal ones.
+        """The trial of the highest value, the earliest of equal ones; or the first, within margin.
 
         Raises:
             ValueError: if all went wrong.
@@ -89,7 +91,9 @@ class Tuning:
         done = [trial for trial in self.trials if trial.value is not None]
         if not done:
             raise ValueError(f"every trial of {self.method.name} failed: {self.trials[0].error}")
-        return max(done, key=lambda trial: trial.value or 0.0)
+        best, first = max(done, key=lambda trial: trial.value or 0.0), done[0]
+        gain = (best.value or 0.0) - (first.value or 0.0)
+        return first if first is self.trials[0] and gain <= self.margin else best
 
     @property
     def tuned(self) -> Method:
@@ -127,6 +131,7 @@ def tune(
     budget: Budget,
     size: Size = "standard",
     metric: str = "ctr",
+    margin: float = 0.0,
     seed: int = 0,
     report: Report | None = None,
 ) -> Tuning:
@@ -139,6 +144,7 @@ def tune(
         budget: what may be spent.
         size: of the trainings.
         metric: one of `AIMS`.
+        margin: what may be luck; see `Tuning`.
         seed: of trainings and proposals.
         report: told of each trial.
 
@@ -161,7 +167,7 @@ def tune(
         task.write(trials, budget)
         if report:
             report(trials[-1])
-    return Tuning(method, trials[: budget.trials])
+    return Tuning(method, trials[: budget.trials], margin)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftrec.meta.plackett_luce import best_slate, sample_slate, slate_log_probability
+from driftrec.meta.plackett_luce import (
+    best_slate,
+    capped_slate,
+    sample_slate,
+    slate_log_probability,
+)
 
 
 def problem(seed, rows=4, items=6, width=3, slate=2, banned=0):
@@ -89,3 +94,27 @@ def test_best_slate_is_the_most_probable_of_all():
     slates = torch.tensor(list(itertools.permutations(range(5), 2)))
     log, _ = slate_log_probability(query.expand(len(slates), -1), table, slates)
     assert best_slate(query @ table.T, 2)[0].tolist() == slates[log.argmax()].tolist()
+
+
+def capped_by_definition(logits, slate, topic, cap):
+    """One item after another: the best of what the cap leaves, then the best of the others."""
+    order = [item for item in logits.argsort(descending=True).tolist() if logits[item] > -math.inf]
+    counts, within = dict.fromkeys(topic.tolist(), 0), []
+    for item in order:
+        if counts[int(topic[item])] < cap:
+            counts[int(topic[item])] += 1
+            within.append(item)
+    return (within + [item for item in order if item not in within])[:slate]
+
+
+@given(seed=st.integers(0, 10_000), cap=st.integers(1, 4), banned=st.integers(0, 4))
+@settings(max_examples=60, deadline=None)
+def test_a_capped_slate_is_the_best_with_few_of_a_topic(seed, cap, banned):
+    rng = torch.Generator().manual_seed(seed)
+    logits = 30 * torch.randn(3, 12, generator=rng, dtype=torch.float64)
+    topic = torch.randint(0, 4, (12,), generator=rng)
+    for row in logits:
+        row[torch.randperm(12, generator=rng)[:banned]] = -torch.inf
+    found = capped_slate(logits, 5, topic, cap)
+    for row, items in zip(logits, found, strict=True):
+        assert items.tolist() == capped_by_definition(row, 5, topic, cap)

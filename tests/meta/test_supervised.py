@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from driftrec.agents import evaluate
 from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
 from driftrec.envs.bernoulli_bandit import bernoulli_population
 from driftrec.meta import load
@@ -156,6 +157,20 @@ def test_resumed_run_ends_with_the_weights_of_one_that_was_never_cut(learner, tm
         assert torch.equal(tensor, resumed.network.state_dict()[name]), name
 
 
+def test_a_cap_mixes_slates_after_loading_and_on_another_catalogue_too(tmp_path):
+    population = small_population(slate=3, max_requests=4)
+    policy = Amortised(AmortisedConfig(**SMALL, cap=1)).fit(population, tmp_path)
+    other = synthetic_catalogue(40, np.random.default_rng(7), dimension=4, topics=3)
+    abroad = replace(population, catalogue=other)
+    for served, users in ((policy, population), (load(tmp_path), population),
+                          (load(tmp_path).on(other), abroad)):  # fmt: skip
+        met = evaluate(lambda env, served=served: served, users, users=20)
+        topics = users.catalogue.topics.argmax(1)[met.items]
+        assert (np.sort(topics, axis=2) == [0, 1, 2]).all()
+    free = evaluate(lambda env: replace(policy, cap=0), population, users=20)
+    assert (np.sort(population.catalogue.topics.argmax(1)[free.items], 2) != [0, 1, 2]).any()
+
+
 def test_the_hidden_state_reaches_no_policy():
     # Two users with the same public history and another hidden state are shown the same.
     population = small_population()
@@ -190,6 +205,7 @@ def test_thompson_draws_from_the_belief():
     [
         (Amortised, {"acting": "best"}, "acting must be one of greedy, ucb, thompson"),
         (Amortised, {"bonus": -1.0}, "bonus must not be negative"),
+        (Amortised, {"cap": -1}, "cap must be 0 or more"),
         (Amortised, {"probes": 0}, "probes must be at least 1"),
         (Amortised, {"explore": 2.0}, "explore must lie in"),
         (DPT, {"acting": "ucb"}, "acting must be one of greedy, sample"),

@@ -14,7 +14,7 @@ import pytest
 from driftrec.agents.benchmark import tuning
 from driftrec.agents.benchmark.proposing import Trial, propose
 from driftrec.agents.benchmark.spaces import SPACES, option_of, space_of, with_options
-from driftrec.agents.benchmark.tuning import Budget, tune, tuning_users
+from driftrec.agents.benchmark.tuning import Budget, Tuning, tune, tuning_users
 from driftrec.agents.harness import evaluate
 from driftrec.agents.memory import new_memory, top_unseen
 from driftrec.agents.method import Method
@@ -138,6 +138,15 @@ def test_a_tuning_that_was_cut_ends_as_one_that_was_not(tmp_path):
     cut = tune(Tunable(), population(), tmp_path / "cut", budget=SMALL)
     made = [[(one.options, one.value) for one in found.trials] for found in (whole, cut)]
     assert made[0] == made[1]
+
+
+def test_what_may_be_luck_changes_nothing():
+    trials = [Trial({}, 0.5, 1.0), Trial({"weight": 2.0}, 0.52, 1.0)]
+    assert Tuning(Tunable(), trials, margin=0.01).best == trials[1]
+    assert Tuning(Tunable(), trials, margin=0.03).best == trials[0]
+    # Where the method as it is fails, anything is better.
+    failed = [Trial({}, None, 1.0, "no"), trials[1]]
+    assert Tuning(Tunable(), failed, margin=0.9).best == trials[1]
 
 
 def test_trials_are_kept_with_budget_and_space(tmp_path):
