@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from driftrec.envs.published import SOURCES
+from driftrec.meta.amortised import AmortisedConfig
 from driftrec.meta.ppo import PPOConfig
 from driftrec.meta.rl2_config import RL2Config
 from validation.cells import Cell, Plan
@@ -23,6 +24,11 @@ POLICIES = ("random", "myopic oracle", "planning oracle")
 USERS = {"random": 1000, "myopic oracle": 1000, "planning oracle": 40}
 BATCH = {"random": 200, "myopic oracle": 200, "planning oracle": 40}
 TESTED = 1000
+
+RARE = "attrition."
+"""Tasks of which few users who stay long make the mean, so that it takes many to know it."""
+
+USERS_OF_RARE = 400
 
 NO_ROOM = 0.1
 """Share of the best return below which the way there from random slates is not worth learning."""
@@ -53,8 +59,22 @@ TO_LEARN = {
 """What learning must return from observations alone (the best published policy), and its aim."""
 
 
-def _config(task: str, plan: Plan) -> RL2Config:
-    """How RL² is trained on a task."""
+def _config(task: str, plan: Plan) -> RL2Config | AmortisedConfig:
+    """How a task is learned, and by which learner."""
+    if task.startswith("sardine.SlateTopK"):
+        # Which topics bore is told by clicks that stay away: slates that mix them, of a belief.
+        return AmortisedConfig(
+            users=plan.pick(8, 128),
+            hidden=plan.pick(4, 64),
+            iterations=plan.pick(1, 60),
+            validate_every=plan.pick(1, 20),
+            validation_users=plan.pick(8, 100),
+            validate_by="trial",
+            learning_rate=5e-3,
+            probes=24,
+            explore=0.05,
+            cap=1,
+        )
     own = RL2Config(
         users=plan.pick(8, 128),
         hidden=plan.pick(4, 32),
@@ -68,24 +88,6 @@ def _config(task: str, plan: Plan) -> RL2Config:
         filter=False,
         belief=False,
     )
-    if task.startswith("sardine.SlateTopK"):
-        # Tastes are told apart by what is clicked: a belief, and slates that are drawn from it.
-        ppo = replace(own.ppo, epochs=2, gamma=0.9, lam=0.9, entropy=0.001)
-        own = replace(
-            own,
-            users=plan.pick(8, 64),
-            hidden=plan.pick(4, 48),
-            iterations=plan.pick(1, 90),
-            validate_every=plan.pick(1, 10),
-            validation_users=plan.pick(8, 100),
-            learning_rate=5e-3,
-            own_rate=0.1,
-            probes=24,
-            filter=True,
-            belief=True,
-            acting="sample",
-            ppo=ppo,
-        )
     if task == "recsim.InterestEvolution":
         # What a document gives back shows only at the end: no bootstrapping, and many trials.
         ppo = replace(own.ppo, epochs=3, lam=1.0)
@@ -96,11 +98,12 @@ def _config(task: str, plan: Plan) -> RL2Config:
 
 
 def learners(task: str, parameters: Mapping[str, Any], plan: Plan) -> list[TrainedCell]:
-    """Trainings of RL² on a task."""
-    headline = label_of(task, parameters) in TO_LEARN
+    """Trainings of a learner on a task."""
+    headline, config = label_of(task, parameters) in TO_LEARN, _config(task, plan)
+    learner = "rl2" if isinstance(config, RL2Config) else "amortised"
     return [
         TrainedCell(
-            SECTION, task, "rl2", replace(_config(task, plan), seed=seed), plan.pick(20, TESTED),
+            SECTION, task, learner, replace(config, seed=seed), plan.pick(20, TESTED),
             parameters=parameters,
         )
         for seed in range(plan.seeds if headline else 1)
@@ -109,7 +112,8 @@ def learners(task: str, parameters: Mapping[str, Any], plan: Plan) -> list[Train
 
 def oracle(task: str, parameters: Mapping[str, Any], policy: str, plan: Plan) -> PlayedCell:
     """A policy that is not trained, on a task."""
-    users = plan.pick(2, USERS[policy])
+    few = USERS[policy] if not task.startswith(RARE) else max(USERS[policy], USERS_OF_RARE)
+    users = plan.pick(2, few)
     batch = min(BATCH[policy], users)
     return PlayedCell(SECTION, task, policy, users, batch, parameters=parameters)
 
@@ -126,15 +130,16 @@ def cells(plan: Plan) -> list[Cell]:
 def page(plan: Plan, out: Path, static: Path) -> str:
     """The section's text."""
     rows = [_row(task, parameters, plan, out) for task, parameters in TASKS]
-    headings = ["task", *POLICIES, "RL²", "CPU-s", "room"]
+    headings = ["task", *POLICIES, "learned", "CPU-s", "room"]
     targets = [row for task, parameters in TASKS for row in _targets(task, parameters, plan, out)]
     return f"""\
 Return of a trial of test users, ± standard error. The myopic oracle knows the user's hidden state
 and shows what they like most now; the planning oracle (`driftrec.agents.PlanningOracle`) looks
-ahead too, and is no upper bound. RL² is trained on `train` users and sees observations alone; by
-one plain setting (no filter, no labels), but for the tasks below, so it does not say how far
-learning can get. Where the best of these is less than a {1 / NO_ROOM:.0f}th above random slates,
-learning has little to gain. Returns of policies without training come with the package:
+ahead too, and is no upper bound. Learners are trained on `train` users and see observations alone:
+RL², by one plain setting (no filter, no labels) but for the tasks below, so that it does not say
+how far learning can get; on slates that can bore (SARDINE's SlateTopK) the amortised filter, with
+at most one item of a topic in a slate. Where the best of these is less than a
+{1 / NO_ROOM:.0f}th above random slates, learning has little to gain. Returns of policies without training come with the package:
 `driftrec.envs.reference_scores`.
 
 {table(headings, rows)}

@@ -94,6 +94,9 @@ HEURISTICS: dict[str, Scores] = {
 REGISTERED = {"random": "random", "myopic oracle": "clairvoyant"}
 
 PLANNING: dict[str, dict[str, Any]] = {
+    "attrition.SingleType": {"horizon": 20, "rollouts": 4},
+    "attrition.TwoTypes": {"horizon": 20, "rollouts": 4},
+    "attrition.ManyTypes": {"horizon": 20, "rollouts": 4},
     "recsim.InterestEvolution": {"horizon": 250, "rollouts": 4, "sure": 4.0},
     "sardine.SlateTopK-Bored": {},
     "kuaisim.WholeSession": {"horizon": 5, "rollouts": 2},
