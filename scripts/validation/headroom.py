@@ -139,8 +139,8 @@ ahead too, and is no upper bound. Learners are trained on `train` users and see 
 RL², by one plain setting (no filter, no labels) but for the tasks below, so that it does not say
 how far learning can get; on slates that can bore (SARDINE's SlateTopK) the amortised filter, with
 at most one item of a topic in a slate. Where the best of these is less than a
-{1 / NO_ROOM:.0f}th above random slates, learning has little to gain. Returns of policies without training come with the package:
-`driftrec.envs.reference_scores`.
+{1 / NO_ROOM:.0f}th above random slates, learning has little to gain. Returns of policies without
+training come with the package: `driftrec.envs.reference_scores`.
 
 {table(headings, rows)}
 
