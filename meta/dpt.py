@@ -36,9 +36,13 @@ class DPTConfig(SupervisedConfig):
     """Units of the memory."""
     acting: str = "greedy"
     """greedy shows the items most likely to be best; sample draws them."""
+    temperature: float = 1.0
+    """Of the draws: 1 draws by the posterior as Lee et al. (2023) do, less explores less."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be positive, got {self.temperature}")
         if self.acting not in DPTPolicy.actings:
             raise ValueError(
                 f"acting must be one of {', '.join(DPTPolicy.actings)}; got {self.acting!r}"
@@ -67,14 +71,20 @@ class BestItemNetwork(TrialNetwork):
 
 @dataclass(frozen=True, eq=False)
 class DPTPolicy(TrialPolicy):
-    """Acts by the posterior of which item is best: its mode, or draws from it."""
+    """Acts by the posterior of which item is best: its mode, or draws from it.
+
+    Attributes:
+        temperature: see `DPTConfig`.
+    """
 
     network: BestItemNetwork
+    temperature: float = 1.0
     kind = "dpt-policy"
+    options = (*TrialPolicy.options, "temperature")
 
     def scores(self, known: Tensor, track: Track) -> Tensor:
-        """Logits of each item being the best, `(users, items)`."""
-        return self.network.logits(known, self.table)
+        """Logits of each item being the best, over the temperature, `(users, items)`."""
+        return self.network.logits(known, self.table) / self.temperature
 
 
 class DPTRun(SupervisedRun[DPTConfig, BestItemNetwork]):
@@ -116,6 +126,7 @@ class DPTRun(SupervisedRun[DPTConfig, BestItemNetwork]):
             self.table,
             unseen_only=self.unseen_only,
             acting=config.acting,
+            temperature=config.temperature,
             about=self.about,
         )
 

@@ -42,6 +42,14 @@ USERS = 512
 BELIEF_USERS = {"gaussian": 128, "linear": 256}
 MARGIN = 1.1
 
+ACTINGS = {
+    "sampled": {},
+    "sampled at temperature .7": {"temperature": 0.7},
+    "sampled at temperature .5": {"temperature": 0.5},
+    "argmax": {"acting": "greedy"},
+}
+"""How one training of DPT acts; Lee et al. (2023) sample at temperature 1."""
+
 
 def variants(family: str, plan: Plan) -> dict[str, Variant]:
     """DPT, whose training trials are those of its sampled actions, and the filter."""
@@ -62,7 +70,7 @@ def variants(family: str, plan: Plan) -> dict[str, Variant]:
     shorter["users"] = plan.pick(16, BELIEF_USERS[family])
     amortised = AmortisedConfig(**shorter, probes=10, acting="ucb", bonus=BONUS, explore=0.02)
     return {
-        "DPT": Variant("dpt", dpt, {"sampled": {}, "argmax": {"acting": "greedy"}}),
+        "DPT": Variant("dpt", dpt, ACTINGS),
         "amortised filter (UCB)": Variant("amortised", amortised),
     }
 
@@ -102,7 +110,8 @@ def page(plan: Plan, out: Path, static: Path) -> str:
 Regret of a trial, by expected rewards (Lee et al. 2023): Gaussian arms over 500 pulls, linear arms
 over 200; mean ± standard error over fresh bandits and training seeds. The target is the regret of
 the better of Thompson sampling and UCB (linear: of Thompson sampling), as measured here, plus 10%.
-DPT's memory is a GRU; one training acts by sampling, as in its training trials, and by argmax. The
+DPT's memory is a GRU; one training acts by sampling, as in its training trials, by sampling with
+logits over a temperature below 1, which explores less, and by argmax. The
 amortised filter acts by UCB with a bonus of {BONUS:g} standard deviations. The verdict is on each.
 
 {table(headings, rows)}"""

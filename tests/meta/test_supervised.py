@@ -184,6 +184,21 @@ def test_the_hidden_state_reaches_no_policy():
     assert np.array_equal(before, after)
 
 
+def test_the_temperature_sharpens_draws_and_is_kept(tmp_path):
+    config = DPTConfig(**SMALL, memory="gru", acting="sample", temperature=0.5)
+    DPT(config).fit(small_population(), tmp_path)
+    cool = load(tmp_path)
+    plain = replace(cool, temperature=1.0)
+    observation, _ = RecommendationVectorEnv(small_population(), 20_000).reset(seed=0)
+    # Of users of whom nothing is known all are drawn by one distribution.
+    counts = {}
+    for name, policy in {"cool": cool, "plain": plain}.items():
+        items, _ = policy.act(observation, policy.start(20_000))
+        counts[name] = np.bincount(items[:, 0], minlength=30) / 20_000
+    expected = counts["plain"] ** 2 / (counts["plain"] ** 2).sum()
+    assert np.abs(counts["cool"] - expected).max() < 0.02
+
+
 def test_thompson_draws_from_the_belief():
     population = small_population()
     policy = Amortised(AmortisedConfig(**SMALL)).fit(population)
@@ -208,6 +223,7 @@ def test_thompson_draws_from_the_belief():
         (Amortised, {"cap": -1}, "cap must be 0 or more"),
         (Amortised, {"probes": 0}, "probes must be at least 1"),
         (Amortised, {"explore": 2.0}, "explore must lie in"),
+        (DPT, {"temperature": 0.0}, "temperature must be positive"),
         (DPT, {"acting": "ucb"}, "acting must be one of greedy, sample"),
     ],
 )
