@@ -94,17 +94,18 @@ def cold_start(size: Size) -> tuple[Scenario, ...]:
     if size == "smoke":
         return (_scenario(size, "feed", NEW_USERS, feed, feed),)
     videos = make_population("KuaiRand")
+    make = partial(_scenario, size, trainings=3)
     return (
-        _scenario(size, "feed", NEW_USERS, feed, feed),
-        _scenario(size, "kuairand", f"{NEW_USERS} {FITTED}", videos, videos, ON_LOGS),
-        _scenario(size, "new-items", NEW_ITEMS, growing_feed(), early_feed(), GROWING),
+        make("feed", NEW_USERS, feed, feed),
+        make("kuairand", f"{NEW_USERS} {FITTED}", videos, videos, ON_LOGS),
+        make("new-items", NEW_ITEMS, growing_feed(), early_feed(), GROWING),
     )
 
 
 def dynamic(size: Size) -> tuple[Scenario, ...]:
     """Users who change more, less, or otherwise than those trained on."""
     feed = make_population("Feed")
-    make = partial(_scenario, size, trained_on=feed)
+    make = partial(_scenario, size, trained_on=feed, trainings=3)
     if size == "smoke":
         return (make("jump", JUMPS, jumping_feed(), jump=JUMP),)
     return (
@@ -202,9 +203,13 @@ def _scenario(
     jump: int = 0,
     baseline: str = "most-popular",
     reference: str = "filter-ucb",
+    trainings: int = 1,
 ) -> Scenario:
-    """A scenario of a size: smoke has few users and one or two methods of each family."""
-    users, seeds = {"smoke": (100, 1), "standard": (500, 1), "full": (2000, 3)}[size]
+    """A scenario of a size: smoke has few users and one or two methods of each family.
+
+    Methods are trained once in smoke, `trainings` times in standard, and three times in full.
+    """
+    users, seeds = {"smoke": (100, 1), "standard": (500, trainings), "full": (2000, 3)}[size]
     chosen = [name for name in methods if size != "smoke" or name in SMOKE]
     return Scenario(
         name=name,

@@ -21,8 +21,8 @@ from driftrec.agents.methods import method_names
 from driftrec.envs import Simulation
 
 PINNED = {
-    "cold-start-v1": "908ff875fd7677a1",
-    "dynamic-v1": "463733dc04e50899",
+    "cold-start-v1": "bf2a8256f761fb3a",
+    "dynamic-v1": "8f401ea250e3d2aa",
     "cross-domain-v1": "c1ac4496ef3dbeee",
     "retention-v1": "ecee0642d37dd383",
     "published-v1": "f67135e8ba46beb6",
