@@ -25,6 +25,9 @@ USERS = {"random": 1000, "myopic oracle": 1000, "planning oracle": 40}
 BATCH = {"random": 200, "myopic oracle": 200, "planning oracle": 40}
 TESTED = 1000
 
+CAPS = (0, 1, 2, 3)
+"""Items of a topic in a slate that are compared on validation users; 0 is no bound."""
+
 RARE = "attrition."
 """Tasks of which few users who stay long make the mean, so that it takes many to know it."""
 
@@ -73,7 +76,7 @@ def _config(task: str, plan: Plan) -> RL2Config | AmortisedConfig:
             learning_rate=5e-3,
             probes=24,
             explore=0.05,
-            cap=1,
+            cap=2,
         )
     own = RL2Config(
         users=plan.pick(8, 128),
@@ -104,7 +107,7 @@ def learners(task: str, parameters: Mapping[str, Any], plan: Plan) -> list[Train
     return [
         TrainedCell(
             SECTION, task, learner, replace(config, seed=seed), plan.pick(20, TESTED),
-            parameters=parameters,
+            parameters=parameters, caps=CAPS if learner == "amortised" else (),
         )
         for seed in range(plan.seeds if headline else 1)
     ]  # fmt: skip
@@ -137,10 +140,10 @@ Return of a trial of test users, ± standard error. The myopic oracle knows the 
 and shows what they like most now; the planning oracle (`driftrec.agents.PlanningOracle`) looks
 ahead too, and is no upper bound. Learners are trained on `train` users and see observations alone:
 RL², by one plain setting (no filter, no labels) but for the tasks below, so that it does not say
-how far learning can get; on slates that can bore (SARDINE's SlateTopK) the amortised filter, with
-at most one item of a topic in a slate. Where the best of these is less than a
-{1 / NO_ROOM:.0f}th above random slates, learning has little to gain. Returns of policies without
-training come with the package: `driftrec.envs.reference_scores`.
+how far learning can get; on slates that can bore (SARDINE's SlateTopK) the amortised filter, whose
+slates hold no more of a topic than is best for validation users. Where the best of these is less
+than a {1 / NO_ROOM:.0f}th above random slates, learning has little to gain. Returns of policies
+without training come with the package: `driftrec.envs.reference_scores`.
 
 {table(headings, rows)}
 

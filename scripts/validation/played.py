@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,10 +117,15 @@ def policy_of(name: str, task: str) -> PolicyFactory:
 
 
 def played(
-    make_policy: PolicyFactory, population: Population, users: int, batch: int, seed: int
+    make_policy: PolicyFactory,
+    population: Population,
+    users: int,
+    batch: int,
+    seed: int,
+    split: str = "test",
 ) -> dict[str, Any]:
-    """Returns of trials of test users; mean and standard error."""
-    trials = evaluate(make_policy, population, users=users, batch=batch, seed=seed)
+    """Returns of trials of a split's users; mean and standard error."""
+    trials = evaluate(make_policy, population, split=split, users=users, batch=batch, seed=seed)
     returns = trials.reward.sum(1, dtype=np.float64)
     return {
         "reward": float(returns.mean()),
@@ -191,11 +196,13 @@ class TrainedCell(PublishedCell):
         learner: its name in the registry.
         config: how it is trained, its seed included.
         users: of the test split, by whom it is judged.
+        caps: of the policy, compared on validation users; the best is played.
     """
 
     learner: str
     config: Any
     users: int
+    caps: tuple[int, ...] = field(default=(), kw_only=True)
 
     @property
     def name(self) -> str:
@@ -206,9 +213,20 @@ class TrainedCell(PublishedCell):
         """Train, then play."""
         population = population_of(self.task, self.parameters)
         policy, cost = train(self.learner, self.config, population, folder)
-        return cost | played(
-            lambda env: policy.on(env.simulation.catalogue), population, self.users, 200, 0
+        returns = {
+            cap: played(_serving(policy, cap=cap), population, self.users, 200, 1, "validation")
+            for cap in self.caps
+        }
+        chosen = (
+            {} if not returns else {"cap": max(returns, key=lambda cap: returns[cap]["reward"])}
         )
+        return cost | chosen | played(_serving(policy, **chosen), population, self.users, 200, 0)
+
+
+def _serving(policy: Any, **changes: Any) -> PolicyFactory:
+    """The policy on the catalogue of whom it meets, acting otherwise where changes are given."""
+    changed = replace(policy, **changes) if changes else policy
+    return lambda env: changed.on(env.simulation.catalogue)
 
 
 def label_of(task: str, parameters: Mapping[str, Any]) -> str:
