@@ -78,7 +78,7 @@ def _suite(summary: Summary) -> str:
         escaped(summary["question"]),
         "",
         f"Suite `{summary['suite']}`, size {summary['size']}, {len(summary['scenarios'])} "
-        f"scenarios, {summary['level']:.0%} intervals; {duration(summary['seconds'])} of CPU time"
+        f"scenarios; {_measured_on(summary)}; {duration(summary['seconds'])} of CPU time"
         f"{machine}, driftrec {summary['driftrec']}:",
         "",
         "```console",
@@ -91,6 +91,18 @@ def _suite(summary: Summary) -> str:
         "",
         _duel(summary),
     ])  # fmt: skip
+
+
+def _measured_on(summary: Summary) -> str:
+    """How many users and trainings there are, and what intervals are over."""
+    users = sorted({scenario["users"] for scenario in summary["scenarios"]})
+    runs = max(row["runs"] for one in summary["scenarios"] for row in one["methods"])
+    trainings = "one training of each method" if runs == 1 else f"{runs} trainings of each method"
+    over = "users" if runs == 1 else "users and trainings"
+    return (
+        f"{' or '.join(map(str, users))} users, {trainings}, {summary['level']:.0%} intervals "
+        f"over {over}"
+    )
 
 
 def _ranking(summary: Summary) -> str:
