@@ -39,7 +39,12 @@ LEARNED: tuple[LearnerMethod, ...] = (
         short={"iterations": 15, "validate_every": 5},
     ),
     LearnerMethod("reptile", learner="reptile", short={"iterations": 15}),
-    LearnerMethod("gradient-aggregation", learner="gradient-aggregation", short={"iterations": 15}),
+    LearnerMethod(
+        "gradient-aggregation",
+        learner="gradient-aggregation",
+        standard={"learning_rate": 0.018},
+        short={"iterations": 15},
+    ),
     LearnerMethod(
         "es",
         learner="es",
