@@ -130,7 +130,7 @@ def summary_of(found: Mapping[str, Tuning], options: Tune) -> dict[str, Any]:
     """The budget, and of each method what was chosen, all trials and what was searched."""
     asked = {name: value for name, value in asdict(options).items() if name != "out"}
     return {
-        **asked,
+        "asked": asked,
         "chosen": {name: dict(tuning.best.options) for name, tuning in found.items()},
         "trials": {name: [asdict(one) for one in tuning.trials] for name, tuning in found.items()},
         "spaces": {name: space_of(tuning.method) for name, tuning in found.items()},
