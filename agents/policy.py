@@ -42,16 +42,14 @@ PolicyFactory = Callable[[RecommendationVectorEnv], Policy]
 through `env.simulation`, which is the privileged door."""
 
 
-def own_seed(env: RecommendationVectorEnv, seed: int = 0) -> int:
+def own_seed(env: RecommendationVectorEnv) -> int:
     """Seed of a policy's own draws: other for each batch of users, and nothing of the users' luck.
 
     Args:
-        env: after its reset; where that had no seed, no two policies draw the same.
-        seed: other draws for the same users.
+        env: after its reset; before the first one all environments give the same seed.
     """
-    users = env.np_random_seed or 0
-    numbers = np.random.SeedSequence([0x4F574E, seed, users]).generate_state(1, np.uint64)
-    return int(numbers[0] >> np.uint64(1))
+    sequence = np.random.SeedSequence([0x4F574E, *env.simulation.seed])
+    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def renew(state: Any, fresh: Any, new_user: Array) -> Any:

@@ -89,6 +89,7 @@ class Simulation:
         over: whether each user's trial has ended, `(users,)`.
         anyone_over: whether one of them has.
         anyone_new: whether a user has had no request yet.
+        seed: what the last reset was given; empty before the first.
         offered: candidates of each user's next request, int64 `(users, candidates)`; None where
             the whole catalogue is offered.
     """
@@ -123,6 +124,7 @@ class Simulation:
         self.state: Any = None
         self.trials: Trials
         self.streams: RandomStreams
+        self.seed: tuple[int, ...] = ()
         self.anyone_over = self.anyone_new = False
         self._checked = False
         self._pause = self.xp.full(
@@ -139,6 +141,7 @@ class Simulation:
 
     def reset(self, *numbers: int) -> None:
         """Begin a trial with a new batch of users, drawn and run by the seed `numbers`."""
+        self.seed = numbers
         self.streams = RandomStreams(self.split.entropy(*numbers), self.xp, self.device)
         self.state = self._new_users(self.users)
         self._waiting, self._queue, self._called = None, 0, 0

@@ -25,12 +25,7 @@ LEARNED: tuple[LearnerMethod, ...] = (
         short={"iterations": 18, "learning_rate": 3e-3, "validate_every": 6},
     ),
     LearnerMethod("trees", learner="trees"),
-    LearnerMethod(
-        "maml",
-        learner="maml",
-        standard={"learning_rate": 3.5e-3, "rule_rate": 4.3},
-        short={"iterations": 8},
-    ),
+    LearnerMethod("maml", learner="maml", short={"iterations": 8}),
     # A transformer of its default size costs four times as much here.
     LearnerMethod(
         "dpt",
@@ -42,7 +37,7 @@ LEARNED: tuple[LearnerMethod, ...] = (
     LearnerMethod(
         "gradient-aggregation",
         learner="gradient-aggregation",
-        standard={"learning_rate": 0.018},
+        always={"learning_rate": 0.018},
         short={"iterations": 15},
     ),
     LearnerMethod(

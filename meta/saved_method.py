@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from driftrec.agents.method import Family, Method, Size
-from driftrec.agents.policy import Policy, PolicyFactory
+from driftrec.agents.policy import Policy, PolicyFactory, own_seed
 from driftrec.envs import Population, RecommendationVectorEnv
 from driftrec.envs.files import replacing
 from driftrec.meta.registry import load, policy_file
@@ -81,4 +81,8 @@ def saved_policy(env: RecommendationVectorEnv, path: Path) -> Policy:
         path: of the checkpoint.
     """
     simulation = env.simulation
-    return load(path).on(simulation.catalogue, simulation.slate)
+    policy: Any = load(path).on(simulation.catalogue, simulation.slate)
+    if hasattr(policy, "seed"):
+        policy = replace(policy, seed=own_seed(env))
+    served: Policy = policy
+    return served

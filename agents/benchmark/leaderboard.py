@@ -19,6 +19,18 @@ OPEN_REFERENCES = ("random", "most-popular", "recent-popular", "satiation-aware"
 """References that know no more of users than any other method. The rest know their true model, a
 distorted one, or their hidden state: yardsticks, not rivals."""
 
+SOON = {
+    "ctr-first-5": "CTR, first 5 requests",
+    "ctr-first-10": "first 10",
+    "ctr-first-20": "first 20",
+    "ctr-first-50": "first 50",
+    "requests-to-plateau": "requests to 90% of its plateau",
+}
+
+STAYING = {"ctr": "CTR", "retention-7": "active on or after day 7", "retention-30": "day 30"}
+
+RECOVERING = {"ctr": "CTR", "recovery": "requests to 90% of what it was"}
+
 HEAD = """# Leaderboard
 
 Every method meets the same simulated users, with the same luck; none of them was trained or tuned
@@ -97,7 +109,7 @@ def _measured_on(summary: Summary) -> str:
     """How many users and trainings there are, and what intervals are over."""
     users = sorted({scenario["users"] for scenario in summary["scenarios"]})
     runs = max(row["runs"] for one in summary["scenarios"] for row in one["methods"])
-    trainings = "one training of each method" if runs == 1 else f"{runs} trainings of each method"
+    trainings = "one training of each method" if runs == 1 else f"up to {runs} trainings of each"
     over = "users" if runs == 1 else "users and trainings"
     return (
         f"{' or '.join(map(str, users))} users, {trainings}, {summary['level']:.0%} intervals "
@@ -131,8 +143,13 @@ def _by_scenario(summary: Summary) -> str:
     rows = [(escaped(name), *(_score_in(rows, name) for rows in found)) for name in names]
     headings = ("method", *(escaped(one["name"]) for one in summary["scenarios"]))
     lines += ["", _table(headings, rows)]
-    if summary["suite"].startswith("retention"):
-        lines += [_who_stays(one) for one in summary["scenarios"]]
+    for one in summary["scenarios"]:
+        if summary["suite"].startswith("cold-start"):
+            lines.append(_measures(one, "Who learns soon", SOON))
+        if summary["suite"].startswith("retention"):
+            lines.append(_measures(one, "Who stays", STAYING))
+        if one["jump"]:
+            lines.append(_measures(one, "Who recovers from the jump", RECOVERING))
     return "\n".join(lines)
 
 
@@ -140,17 +157,20 @@ def _score_in(rows: Mapping[str, Mapping[str, Any]], name: str) -> str:
     return estimate(rows[name]["score"], SCORE_DECIMALS) if name in rows else ""
 
 
-def _who_stays(scenario: Mapping[str, Any]) -> str:
-    """Clicks and retention of every method in a scenario, those who keep most users first."""
-    parts = ("ctr", "retention-7", "retention-30")
-    known = [row for row in scenario["methods"] if _measured(row["metrics"]["retention-30"])]
-    known.sort(key=lambda row: -row["metrics"]["retention-30"]["value"])
+def _measures(scenario: Mapping[str, Any], title: str, columns: Mapping[str, str]) -> str:
+    """Some metrics of every method in a scenario, the highest in the last CTR or rate first."""
+    rates = [part for part in columns if part.startswith(("ctr", "retention"))]
+    known = [row for row in scenario["methods"] if _measured(row["metrics"][rates[-1]])]
+    known.sort(key=lambda row: -row["metrics"][rates[-1]]["value"])
     rows = [
-        (escaped(row["name"]), *(estimate(row["metrics"][part], 3) for part in parts))
+        (
+            escaped(row["name"]),
+            *(estimate(row["metrics"][part], 3 if part in rates else 0) for part in columns),
+        )
         for row in known
     ]
-    table = _table(("method", "CTR", "active on or after day 7", "day 30"), rows)
-    return f"\nWho stays in {escaped(scenario['name'])}:\n\n{table}"
+    table = _table(("method", *columns.values()), rows)
+    return f"\n{title} in {escaped(scenario['name'])}:\n\n{table}"
 
 
 def _duel(summary: Summary) -> str:
