@@ -2,8 +2,9 @@
 
 A trial is one setting of a method, trained once and met by validation users; the first is the
 method as it is. Test users cannot be met. Trials lie in OUT/<population>/<method>/trials.json, and
-a tuning that was cut goes on there. What comes of it is printed, and written to
-OUT/<population>/tuned.json. Methods that do not suit the population are left out.
+a tuning that was cut goes on there. What comes of it is printed; all trials in OUT/<population>,
+those of earlier calls included, are gathered in its tuned.json. Methods that do not suit the
+population are left out.
 
 Examples:
     python scripts/tune.py --methods discounted-linucb kalman-ts hierarchical-bayes
@@ -14,19 +15,21 @@ Examples:
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
 from common import console, progress_bar, run
 from rich.table import Table
+from validation.cells import machine
 
 from driftrec.agents.benchmark.proposing import Trial
-from driftrec.agents.benchmark.spaces import SPACES, space_of
-from driftrec.agents.benchmark.tuning import Budget, Tuning, tune
+from driftrec.agents.benchmark.spaces import SPACES
+from driftrec.agents.benchmark.tuning import Budget, Tuning, choose, tune
 from driftrec.agents.method import Method, Size
 from driftrec.agents.methods import make_method
 from driftrec.envs import Population, make_population
@@ -49,9 +52,9 @@ class Tune:
     """Of each method; when they are spent, no further trial is begun."""
     metric: str = "ctr"
     """What to choose by: ctr, retention-7, reward and others."""
-    margin: float = 0.003
-    """A method stays as it is unless a trial is better by more than this, which may be luck: it is
-    about the standard error of a difference in ctr between two settings that met the same 500."""
+    margin: float = 0.004
+    """A method stays as it is unless a trial is better by more than this, since less may be luck:
+    two standard errors of a difference in ctr between two methods that met the same 500 users."""
     size: Size = "standard"
     """Of the trainings."""
     seed: int = 0
@@ -86,7 +89,8 @@ def main() -> None:
             )
     done = {name: tuning for name, tuning in found.items() if any_done(tuning)}
     console().print(table_of(done, options.metric))
-    write_json(options.out / options.population / "tuned.json", summary_of(done, options))
+    folder = options.out / options.population
+    write_json(folder / "tuned.json", gathered(folder, options.margin))
     for tuning in found.values():
         _ = tuning.best  # Raises for those that are not done, now that the others are written.
 
@@ -126,14 +130,19 @@ def table_of(found: Mapping[str, Tuning], metric: str) -> Table:
     return table
 
 
-def summary_of(found: Mapping[str, Tuning], options: Tune) -> dict[str, Any]:
-    """The budget, and of each method what was chosen, all trials and what was searched."""
-    asked = {name: value for name, value in asdict(options).items() if name != "out"}
+def gathered(folder: Path, margin: float) -> dict[str, Any]:
+    """All trials in a folder, by method, and what is chosen of them."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*/trials.json"))]
+    tuned = {one["method"]: one for one in found}
+    chosen = {
+        name: choose([Trial(**trial) for trial in one["trials"]], margin)
+        for name, one in tuned.items()
+    }
     return {
-        "asked": asked,
-        "chosen": {name: dict(tuning.best.options) for name, tuning in found.items()},
-        "trials": {name: [asdict(one) for one in tuning.trials] for name, tuning in found.items()},
-        "spaces": {name: space_of(tuning.method) for name, tuning in found.items()},
+        "margin": margin,
+        "machine": machine(),
+        "chosen": {name: best and best.options for name, best in chosen.items()},
+        "methods": tuned,
     }
 
 

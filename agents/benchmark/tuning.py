@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from driftrec import __version__
 from driftrec.agents.benchmark.clock import Clock
 from driftrec.agents.benchmark.fingerprint import fingerprint, population_fingerprint
 from driftrec.agents.benchmark.proposing import Trial, propose
@@ -83,22 +84,33 @@ class Tuning:
 
     @property
     def best(self) -> Trial:
-        """The trial of the highest value, the earliest of equal ones; or the first, within margin.
+        """What is chosen of the trials.
 
         Raises:
             ValueError: if all went wrong.
         """
-        done = [trial for trial in self.trials if trial.value is not None]
-        if not done:
+        found = choose(self.trials, self.margin)
+        if found is None:
             raise ValueError(f"every trial of {self.method.name} failed: {self.trials[0].error}")
-        best, first = max(done, key=lambda trial: trial.value or 0.0), done[0]
-        gain = (best.value or 0.0) - (first.value or 0.0)
-        return first if first is self.trials[0] and gain <= self.margin else best
+        return found
 
     @property
     def tuned(self) -> Method:
         """The method with the best options."""
         return with_options(self.method, self.best.options)
+
+
+def choose(trials: Sequence[Trial], margin: float = 0.0) -> Trial | None:
+    """The trial of the highest value, the earliest of equal ones; None if all went wrong.
+
+    The first one, the method as it was, is chosen unless another is better by more than the margin.
+    """
+    done = [trial for trial in trials if trial.value is not None]
+    if not done:
+        return None
+    best, first = max(done, key=lambda trial: trial.value or 0.0), done[0]
+    gain = (best.value or 0.0) - (first.value or 0.0)
+    return first if first is trials[0] and gain <= margin else best
 
 
 class ClosedUsers(WrappedUsers):
@@ -219,6 +231,8 @@ class _Task:
                 "metric": self.metric,
                 "seed": self.seed,
                 "budget": asdict(budget),
+                "settings": self.method.settings,
+                "driftrec": __version__,
                 "space": space_of(self.method),
                 "trials": [asdict(trial) for trial in trials],
             },
