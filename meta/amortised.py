@@ -9,6 +9,7 @@ reaches), whatever the users' model: no model is needed when it acts.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,11 @@ class AmortisedPolicy(PredictsClicks, TrialPolicy):
 
     Attributes:
         cap: most items of one topic in a slate, while there are others; 0 for no bound.
-        topic: main topic of each item, `(items,)`.
+        topic: main topic of each item, `(items,)`; None where a file of an earlier version did not
+            hold it.
+
+    Raises:
+        ValueError: if the cap is negative, or there is one and no topics.
     """
 
     network: BeliefNetwork
@@ -70,9 +75,19 @@ class AmortisedPolicy(PredictsClicks, TrialPolicy):
     of_items = ("table", "topic")
     actings = ("greedy", "ucb", "thompson")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cap < 0:
+            raise ValueError(f"cap must be 0 or more, got {self.cap}")
+        if self.cap and self.topic is None:
+            raise ValueError(
+                f"a cap ({self.cap}) needs to know the items' topics: call `on(catalogue)` first"
+            )
+
     def on(self, catalogue: Catalogue, slate: int | None = None) -> AmortisedPolicy:
         """The same policy on another catalogue of as many features."""
-        return replace(super().on(catalogue, slate), topic=main_topics(catalogue, self.table))
+        there = super().on(catalogue, slate)
+        return replace(there, topic=main_topics(catalogue, self.table))
 
     def slates(self, scores: Tensor) -> Tensor:
         """The items of the highest scores, no more of a topic than the cap, `(users, slate)`."""
@@ -111,7 +126,11 @@ class AmortisedRun(SupervisedRun[AmortisedConfig, BeliefNetwork]):
 
     def slates(self, worth: Tensor, rng: torch.Generator) -> Tensor:
         """As the policy's."""
-        return self.policy(self.network).slates(worth)
+        return self._serving.slates(worth)
+
+    @cached_property
+    def _serving(self) -> AmortisedPolicy:
+        return self.policy(self.network)
 
     def loss(self, known: Tensor, trials: Trials, users: Tensor) -> Tensor:
         """Surprise at the probed items' true logits."""

@@ -167,6 +167,10 @@ def test_a_cap_mixes_slates_after_loading_and_on_another_catalogue_too(tmp_path)
         met = evaluate(lambda env, served=served: served, users, users=20)
         topics = users.catalogue.topics.argmax(1)[met.items]
         assert (np.sort(topics, axis=2) == [0, 1, 2]).all()
+    with pytest.raises(ValueError, match="cap must be 0 or more"):
+        replace(policy, cap=-1)
+    with pytest.raises(ValueError, match="call `on"):
+        replace(policy, topic=None)
     free = evaluate(lambda env: replace(policy, cap=0), population, users=20)
     assert (np.sort(population.catalogue.topics.argmax(1)[free.items], 2) != [0, 1, 2]).any()
 
