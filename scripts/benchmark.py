@@ -51,6 +51,12 @@ ROOT = Path(__file__).parents[1]
 SUMMARY = "summary.json"
 USERS = "results.parquet"
 
+OF_ONES_OWN = (
+    "population", "trained_on", "baseline", "reference", "split", "users", "batch", "seed", "seeds",
+    "folds",
+)  # fmt: skip
+"""Options of a benchmark without a suite."""
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -177,8 +183,17 @@ def benchmark(options: Benchmark) -> None:
 
 
 def suites_of(options: Benchmark) -> list[Suite]:
-    """The suites that are asked for, or one scenario of the user's own."""
+    """The suites that are asked for, or one scenario of the user's own.
+
+    Raises:
+        ValueError: if a suite's users are to be others than the suite says.
+    """
     if options.suite:
+        plain = Benchmark()
+        changed = [name for name in OF_ONES_OWN if getattr(options, name) != getattr(plain, name)]
+        if changed:
+            told = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
+            raise ValueError(f"a suite says itself whom it meets: leave out --suite or {told}")
         names = list(SUITES) if options.suite == ("all",) else options.suite
         return [make_suite(name) for name in names]
     scenarios = own_scenarios(options)

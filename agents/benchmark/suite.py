@@ -46,7 +46,7 @@ class Scenario:
 
 @dataclass(frozen=True, eq=False)
 class Suite:
-    """Scenarios under one name; what a name and version stand for never changes.
+    """Scenarios under one name; what a name and version stand for stays once released.
 
     Attributes:
         name: with its version, such as "cold-start-v1".

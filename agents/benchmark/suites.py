@@ -1,6 +1,7 @@
 """The suites that come with the package.
 
-What a name stands for never changes: a change of any scenario is a new version under a new name.
+From the first release on, what a name stands for never changes: a change of any scenario is a new
+version under a new name.
 """
 
 from __future__ import annotations

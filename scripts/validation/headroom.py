@@ -12,7 +12,7 @@ from driftrec.meta.amortised import AmortisedConfig
 from driftrec.meta.ppo import PPOConfig
 from driftrec.meta.rl2_config import RL2Config
 from validation.cells import Cell, Plan
-from validation.played import PlayedCell, TrainedCell, label_of, over_seeds, score_of
+from validation.played import PLANNING, PlayedCell, TrainedCell, label_of, over_seeds, score_of
 from validation.tasks import Score
 from validation.text import NOT_RUN, of_seeds, plus_minus, table, verdict
 
@@ -118,7 +118,8 @@ def oracle(task: str, parameters: Mapping[str, Any], policy: str, plan: Plan) ->
     few = USERS[policy] if not task.startswith(RARE) else max(USERS[policy], USERS_OF_RARE)
     users = plan.pick(2, few)
     batch = min(BATCH[policy], users)
-    return PlayedCell(SECTION, task, policy, users, batch, parameters=parameters)
+    options = PLANNING.get(task, {"rollouts": 4}) if policy == "planning oracle" else {}
+    return PlayedCell(SECTION, task, policy, users, batch, parameters=parameters, options=options)
 
 
 def cells(plan: Plan) -> list[Cell]:

@@ -41,14 +41,25 @@ def _read(path: Path) -> dict[str, Any]:
     return records
 
 
-def section_of(page: str, title: str, name: str) -> tuple[str, int, int]:
+def drop(path: Path, cells: Sequence[Cell], out: Path) -> None:
+    """Keep the records of these cells no more."""
+    records = _read(path)
+    for cell in cells:
+        for home in (cell.home(out), cell.folder(out)):
+            records.pop(str(home.relative_to(out)), None)
+    if path.exists():
+        write_json(path, records)
+
+
+def section_of(page: str, title: str, command: str) -> tuple[str, int, int]:
     """A section as a page has it, how many of its cells were done for it, and in how many seconds.
 
-    The text is empty where the page has no such section.
+    The text is empty where the page has no such section, or one that another command made.
     """
     found = re.search(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     counted = re.search(
-        rf"--sections {name}`: (\d+) of \d+ cells, ([\d,]+) CPU-seconds", found[0] if found else ""
+        rf"`{re.escape(command)}`: (\d+) of \d+ cells, ([\d,]+) CPU-seconds",
+        found[0] if found else "",
     )
     if found is None or counted is None:
         return "", 0, 0

@@ -107,12 +107,12 @@ PLANNING: dict[str, dict[str, Any]] = {
 """Options of the planning oracle, where half of its rollouts are too few, or cost too much."""
 
 
-def policy_of(name: str, task: str) -> PolicyFactory:
-    """The policy called `name` in the tables."""
+def policy_of(name: str, options: Mapping[str, Any]) -> PolicyFactory:
+    """The policy called `name` in the tables, with options of the planning oracle."""
     if name in HEURISTICS:
         return partial(ByScore, scores=HEURISTICS[name])
     if name == "planning oracle":
-        return partial(planning_oracle, **PLANNING.get(task, {"rollouts": 4}))
+        return partial(planning_oracle, **options)
     return POLICIES[REGISTERED[name]]
 
 
@@ -169,12 +169,14 @@ class PlayedCell(PublishedCell):
         users: of the test split.
         batch: of them at once.
         seed: of users and luck.
+        options: of the planning oracle.
     """
 
     policy: str
     users: int
     batch: int = 200
     seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -184,7 +186,7 @@ class PlayedCell(PublishedCell):
     def measure(self, folder: Path) -> dict[str, Any]:
         """Play."""
         population = population_of(self.task, self.parameters)
-        make_policy = policy_of(self.policy, self.task)
+        make_policy = policy_of(self.policy, self.options)
         return played(make_policy, population, self.users, self.batch, self.seed)
 
 

@@ -15,7 +15,7 @@ from common import console
 from driftrec.agents.workers import worker_pool
 from driftrec.envs.files import write_text
 from validation.cells import Cell, Plan, Size, forget, record_of, run_cell, unique
-from validation.kept import keep, restore, section_of
+from validation.kept import drop, keep, restore, section_of
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,11 @@ class Script:
         if options.seeds < 1:
             raise ValueError(f"seeds must be at least 1, got {options.seeds}")
         plan = Plan(options.size, options.seeds)
-        if plan.size != "smoke":
-            restore(self.kept, options.out)
         chosen = self._chosen(options, sections, plan)
+        if plan.size != "smoke":
+            if options.fresh and not (options.list or options.write):
+                drop(self.kept, chosen, options.out)
+            restore(self.kept, options.out)
         if options.list:
             show(chosen, options.out)
         elif options.write:
@@ -106,11 +108,13 @@ class Script:
     def _compose(self, plan: Plan, out: Path, static: Path, before: str) -> str:
         """The page, of the cells that are done.
 
-        A section for which more cells were done on another machine stays as it was `before`.
+        A section for which more cells of the same command were done on another machine stays as it
+        was `before`.
         """
         parts, done, spent = [], 0, 0
         for name, part in self.sections.items():
-            text, cells, seconds = section_of(before, part.TITLE, name)
+            command = f"{self._command(plan)} --sections {name}"
+            text, cells, seconds = section_of(before, part.TITLE, command)
             mine = self._records(unique(part.cells(plan)), out)
             if len(mine) >= cells:
                 cells, seconds = len(mine), _seconds(mine)

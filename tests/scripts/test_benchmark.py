@@ -164,6 +164,7 @@ def test_cross_validation_meets_every_user_once(
         (["--folds", "3", "--split", "ood-drift"], "folds are made of one population"),
         (["--methods", "oracle"], "method must be one of "),
         (["--suite", "warm-start-v1"], "suite must be one of cold-start-v1"),
+        (["--suite", "all", "--users", "10"], "leave out --suite or --users"),
         (["--population", "Nowhere"], "population must be one of "),
         (["--split", "future"], "split must be one of train"),
         (["--users", "0"], "users, batch and seeds must be at least 1"),

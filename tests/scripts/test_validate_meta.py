@@ -330,3 +330,14 @@ def test_a_section_that_more_was_done_for_elsewhere_stays(tmp_path: Path) -> Non
     more.run(replace(options, write=True), ["squares"])
     assert "0 1 4 9" in script.page.read_text()
     assert "4 of 4 cells were run" in script.page.read_text()
+
+
+def test_what_is_measured_anew_is_kept_no_more(tmp_path: Path) -> None:
+    options = module("validation.script").Options(workers=1, out=tmp_path / "here")
+    script = counting_script(tmp_path, range(3))
+    script.run(options, ["squares"])
+    script.run(replace(options, write=True), ["squares"])
+    script.run(replace(options, list=True, fresh=True), ["squares"])
+    assert len(json.loads(script.kept.read_text())) == 3
+    script.run(replace(options, fresh=True, only="number 1"), ["squares"])
+    assert len(json.loads(script.kept.read_text())) == 2
