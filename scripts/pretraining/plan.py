@@ -15,16 +15,16 @@ from driftrec.meta.methods import METHODS
 BEST = ("amortised", "trees", "rl2")
 """Learners of which there is a checkpoint for every seed."""
 
+OTHERS = ("maml", "dpt")
+
 PLAN: Mapping[str, tuple[str, ...]] = {
-    "Feed": (*BEST, "maml", "dpt"),
-    "KuaiRand": (*BEST, "maml", "dpt"),
-    "Movies": (*BEST, "maml", "dpt"),
+    "Feed": (*BEST, *OTHERS, "reptile", "gradient-aggregation", "es", "curriculum"),
+    "KuaiRand": (*BEST, *OTHERS),
+    "Movies": (*BEST, *OTHERS),
     "Retention": (*BEST, "rl2-retention"),
     "Default": BEST,
 }
-"""Methods by the population that they are trained on."""
-
-FIRST_SEED_ONLY = ("maml", "dpt")
+"""Methods by the population that they are trained on; all but the best with one seed alone."""
 
 LICENCES: Mapping[str, str] = {
     "Feed": "MIT",
@@ -87,5 +87,5 @@ def entries(seeds: int, size: Size = "standard") -> list[Entry]:
         for seed in range(seeds)
         for population, methods in PLAN.items()
         for method in methods
-        if seed == 0 or method not in FIRST_SEED_ONLY
+        if seed == 0 or method in (*BEST, "rl2-retention")
     ]
