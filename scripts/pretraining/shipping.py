@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def ship(
         population=entry.population,
         users=training_fingerprint(entry.training_users),
         seed=entry.seed,
-        config=asdict(entry.config),
+        config=record["config"],
         commit=record["commit"],
         cost=cost,
         hardware=record["hardware"],

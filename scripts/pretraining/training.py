@@ -34,7 +34,7 @@ def train(entry: Entry, out: Path, commit: str, hardware: str) -> None:
 
 
 def record_of(entry: Entry, out: Path) -> dict[str, Any]:
-    """Cost of a finished training, with the commit and hardware where they were noted.
+    """Cost and config of a finished training, and commit and hardware where they were noted.
 
     Raises:
         CheckpointError: if it is of another config or population.
@@ -52,7 +52,8 @@ def record_of(entry: Entry, out: Path) -> dict[str, Any]:
         )
     known = json.loads((folder / COST).read_text())
     counted = cost_of(policy, entry.config, population, known["cpu_seconds"])
-    return {**{name: known[name] for name in ("commit", "hardware") if name in known}, **counted}
+    noted = {name: known[name] for name in ("commit", "hardware") if name in known}
+    return {**noted, **counted, "config": policy.about["config"]}
 
 
 def weights_of(entry: Entry, out: Path) -> bytes:
