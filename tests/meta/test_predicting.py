@@ -71,7 +71,7 @@ def test_what_learns_from_rewards_alone_predicts_nothing(learner, options):
 
 def test_feedback_that_is_no_click_is_not_predicted():
     config = AmortisedConfig(**{**AmortisedConfig.smoke, "users": 16})
-    assert Amortised(config).fit(gaussian_population()).predict is None
+    assert Amortised(config).fit(gaussian_population(pulls=20)).predict is None
 
 
 def test_the_best_item_is_named_without_a_probability():

@@ -51,7 +51,7 @@ def last_iteration(folder):
 
 def test_a_killed_run_resumes_to_the_file_of_one_that_was_never_cut(tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    size = [*TINY, "--learner.iterations", "12"]
+    size = ["--max-requests", "20", *TINY, "--learner.iterations", "12"]
     assert train("--out", whole, *size).returncode == 0
     process = subprocess.Popen(
         command("--out", cut, *size), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
