@@ -36,8 +36,7 @@ LOOKS: dict[Size, int] = {"smoke": 2, "standard": 10, "full": 20}
 def alone(seed: int) -> Iterator[None]:
     """One thread and global random numbers of its own, which are put back afterwards."""
     threads, python = torch.get_num_threads(), random.getstate()
-    # Stable-Baselines3 seeds numpy's global generator.
-    state = np.random.get_state()  # noqa: NPY002
+    state = np.random.get_state()  # noqa: NPY002 (Stable-Baselines3 seeds the global generator)
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]):
@@ -46,7 +45,7 @@ def alone(seed: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         random.setstate(python)
-        np.random.set_state(state)  # noqa: NPY002
+        np.random.set_state(state)  # noqa: NPY002 (the same)
 
 
 def reader_of(population: Population, summarised: bool = True) -> Reader:

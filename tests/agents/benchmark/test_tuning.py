@@ -228,6 +228,8 @@ def test_options_are_set_by_their_paths():
     assert option_of(method, "options.other") is None
     with pytest.raises(ValueError, match="no option 'length'"):
         with_options(Tunable(), {"length": 1})
+    with pytest.raises(ValueError, match=r"no option 'options\.other\.rate'"):
+        with_options(Tunable(), {"options.other.rate": 1})
 
 
 def test_proposals_lie_in_the_space_and_follow_from_seed_and_trials():
