@@ -10,9 +10,33 @@ import numpy as np
 
 from driftrec.envs.arrays import MANY, Array, namespace
 
+LOOKED_UP = ("features", "topics", "topic", "quality")
+"""What a catalogue says of each item."""
+
+
+class _Shown:
+    """What a catalogue says of items, looked up when it is first read: few users need all of it."""
+
+    __slots__ = ("_catalogue", "topic")
+
+    _catalogue: Catalogue
+    topic: Array
+
+    def _belong_to(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def __getattr__(self, name: str) -> Array:
+        if name not in LOOKED_UP:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        known = getattr(self, "_catalogue", None)
+        # A slate that was put together by hand has all but the main topic.
+        found = main_topic(self.topics) if known is None else known.look_up(name, self.items)
+        setattr(self, name, found)
+        return found
+
 
 @dataclass(slots=True)
-class Slate:
+class Slate(_Shown):
     """The items shown in one request, with what the catalogue says of them.
 
     Attributes:
@@ -21,6 +45,7 @@ class Slate:
         topics: shape `(users, slate, topics)`.
         quality: logits, shape `(users, slate)`.
         repeats: 1 where this user was shown the item before in this trial, `(users, slate)`.
+        topic: number of the topic that has the largest share, integer `(users, slate)`.
     """
 
     items: Array
@@ -96,8 +121,13 @@ class Catalogue:
         return table
 
     @cached_property
-    def _columns(self) -> np.ndarray:
-        return np.ascontiguousarray(self.table.T)
+    def topic(self) -> Array:
+        """Number of the topic that has the largest share of each item, integer `(items,)`."""
+        return main_topic(self.topics)
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        return {name: np.ascontiguousarray(getattr(self, name).T) for name in LOOKED_UP}
 
     def show(self, items: Array, repeats: Array) -> Slate:
         """Look up a slate.
@@ -106,16 +136,28 @@ class Catalogue:
             items: numbers of items that exist, integer `(users, slate)`.
             repeats: 1 where shown before, `(users, slate)`.
         """
-        if type(items) is not np.ndarray:
-            shown = self.table[items]
-        elif items.shape[0] < MANY:
-            shown = self.table.take(items, axis=0)
+        if items.shape[0] < MANY and type(items) is np.ndarray:
+            # Here it is the calls that cost: all at once.
+            shown, last = self.table.take(items, axis=0), self.dimension
+            slate = Slate(items, shown[..., :last], shown[..., last:-1], shown[..., -1], repeats)
         else:
-            # Columns are laid out one after the other, as the default user's state is. Items are
-            # known to exist: to wrap around is quicker than to check.
-            shown = self._columns.take(items.T, axis=1, mode="wrap").T
-        features = self.dimension
-        return Slate(items, shown[..., :features], shown[..., features:-1], shown[..., -1], repeats)
+            slate = Slate.__new__(Slate)
+            slate.items, slate.repeats = items, repeats
+        slate._belong_to(self)
+        return slate
+
+    def look_up(self, name: str, items: Array) -> Array:
+        """One thing that the catalogue says of some items: what `Slate` has under this name.
+
+        Args:
+            name: one of `LOOKED_UP`.
+            items: numbers of items that exist, integer `(users, slate)`.
+        """
+        if type(items) is not np.ndarray or items.shape[0] < MANY:
+            return getattr(self, name)[items]
+        # Columns are laid out one after the other, as the default user's state is. Items are known
+        # to exist: to wrap around is quicker than to check.
+        return self._columns[name].take(items.T, axis=-1, mode="wrap").T
 
     def to_library(self, xp: Any, device: Any = None) -> Catalogue:
         """The same catalogue with arrays of library `xp` on `device`."""
@@ -126,6 +168,11 @@ class Catalogue:
             for array in (self.features, self.topics, self.quality)
         )
         return Catalogue(features, topics, quality, self.titles, self.topic_names)
+
+
+def main_topic(topics: Array) -> Array:
+    """Number of the topic that has the largest share, integer, of shares along the last axis."""
+    return namespace(topics).argmax(topics, axis=-1)
 
 
 def synthetic_catalogue(

@@ -226,8 +226,7 @@ class Topics(UserModel):
             for slot in range(slate.items.shape[1]):
                 preference = self._moved(preference, slate.topics[:, slot])
         if self.penalty:
-            shown = xp.argmax(slate.topics, axis=-1)
-            recent = xp.concat([recent, shown], axis=1)[:, -self.memory :]
+            recent = xp.concat([recent, slate.topic], axis=1)[:, -self.memory :]
         return TopicsState(preference, recent)
 
     def _stars(self, state: TopicsState) -> Array:

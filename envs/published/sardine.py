@@ -33,7 +33,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from driftrec.envs.arrays import Array, as_float32, like, namespace, row_dot, rows_where, sigmoid
+from driftrec.envs.arrays import (
+    Array,
+    as_float32,
+    duplicate,
+    like,
+    namespace,
+    row_dot,
+    rows_where,
+    sigmoid,
+)
 from driftrec.envs.catalogue import Catalogue, Slate
 from driftrec.envs.env import RecommendationEnv
 from driftrec.envs.feedback import IndependentClicks
@@ -51,20 +60,20 @@ RECENT = 10
 DIGIT = 6
 """Bits of a count in the window."""
 
+_ENOUGH = 1 << (DIGIT - 1)
+"""The highest bit of a digit, more than `RECENT`."""
+
 NEVER = RECENT + 1
 """A number of clicks in the window that is never reached."""
 
-NOTHING = -1
-"""In place of the topic of an item that was not clicked."""
-
-_NUMBERS = np.arange(TOPICS, dtype=np.float32) - NOTHING
-"""Of topics, from 1, so that 0 is left for nothing."""
-
-_PLACES = DIGIT * np.arange(TOPICS)[:, None]
+_PLACES = DIGIT * np.arange(TOPICS)
 """Where the digit of each topic begins in a packed count, in bits."""
 
-_ONE_OF = np.append(1 << (DIGIT * np.arange(TOPICS)), 0)
-"""One click on each topic as a packed count, and, at the end, on nothing."""
+_EACH = int((1 << _PLACES).sum())
+"""A packed count of one click on each topic."""
+
+_ONE_OF = np.append(0, 1 << _PLACES)
+"""A packed count of no click, then of one click on each topic."""
 
 
 @dataclass
@@ -74,7 +83,7 @@ class SardineState:
     Attributes:
         taste: of each topic, of norm 1, float32 `(users, topics)`.
         clicked: main topics of what was clicked in the requests of the window, the latest first,
-            -1 for none, int8 `(users, WINDOW, slate)`.
+            counted from 1, 0 for none, int8 `(users, WINDOW, slate)`.
         clicks: in each of these requests, packed by topic (see `_packed`), int64 `(users, WINDOW)`.
         bored: requests for which each topic still bores, 0 where it does not, int8
             `(users, topics)`.
@@ -154,7 +163,7 @@ class Sardine(UserModel):
         # Column by column in memory, as slates are: numpy then loops over users, not topics.
         state = SardineState(
             taste.astype(np.float32, order="F"),
-            np.full((users, WINDOW, self.slate), -1, np.int8, order="F"),
+            np.zeros((users, WINDOW, self.slate), np.int8, order="F"),
             np.zeros((users, WINDOW), np.int64, order="F"),
             np.zeros((users, TOPICS), np.int8, order="F"),
         )
@@ -185,24 +194,39 @@ class Sardine(UserModel):
         clicked, clicks, bored = state.clicked, state.clicks, state.bored
         if self.patience < NEVER:
             xp = namespace(bored)
-            topic = _clicked_topic(slate, feedback)
-            clicked = xp.concat([self._slots(topic)[:, None], clicked[:, :-1]], axis=1)
+            topic = xp.astype(slate.topic, xp.int8) + 1
+            topic = self._slots(topic * xp.astype(feedback, xp.int8))
+            clicked = xp.concat([topic[:, None], clicked[:, :-1]], axis=1)
             clicks = xp.concat([_packed(topic)[:, None], clicks[:, :-1]], axis=1)
-            count = _recent(clicked, clicks)
-            bored = bored - xp.astype(bored > 0, bored.dtype)
-            bored = xp.where((count >= self.patience) & (bored == 0), WINDOW, bored)
+            bored = self._boredom(bored, _recent(clicked, clicks))
         taste = self._influenced(state.taste, slate, feedback)
         return SardineState(taste, clicked, clicks, bored)
+
+    def _boredom(self, bored: Array, recent: Array) -> Array:
+        """A request later, after the recent clicks of a packed count."""
+        xp = namespace(bored)
+        if xp.count_nonzero(bored):
+            bored = bored - xp.astype(bored > 0, bored.dtype)
+        # Counts of ten clicks at most have room for a bit that says that they reach the patience.
+        enough = (recent + (_ENOUGH - self.patience) * _EACH) & (_ENOUGH * _EACH)
+        rows = rows_where(enough)
+        if rows.shape[0]:
+            tired, count = bored[rows], _unpacked(recent[rows])
+            bored = duplicate(bored)
+            bored[rows] = xp.where((count >= self.patience) & (tired == 0), WINDOW, tired)
+        return bored
 
     def _slots(self, topic: Array) -> Array:
         """What was clicked, as it is kept: int8 `(users, self.slate)`."""
         xp, spare = namespace(topic), self.slate - topic.shape[1]
+        if not spare:
+            return topic
         if spare < 0:
             raise ValueError(
                 f"these users are shown {self.slate} item(s) a request, got {topic.shape[1]}: "
                 "set the parameter slate"
             )
-        return xp.concat([topic, *[xp.full_like(topic[:, :1], NOTHING)] * spare], axis=1)
+        return xp.concat([topic, *[xp.zeros_like(topic[:, :1])] * spare], axis=1)
 
     def _relevance(self, match: Array) -> Array:
         return sigmoid(self.slope * (match - self.offset))
@@ -211,7 +235,10 @@ class Sardine(UserModel):
         """The taste now: nothing where a topic bores."""
         if self.patience == NEVER:
             return state.taste
-        return state.taste * as_float32(state.bored.sum(1) == 0)[:, None]
+        xp = namespace(state.bored)
+        if not xp.count_nonzero(state.bored):
+            return state.taste
+        return state.taste * as_float32(xp.max(state.bored, axis=1) == 0)[:, None]
 
     def _influenced(self, taste: Array, slate: Slate, feedback: Array) -> Array:
         if self.keep == 1:
@@ -240,13 +267,6 @@ def _liked(users: int, rng: np.random.Generator) -> np.ndarray:
     return liked
 
 
-def _clicked_topic(slate: Slate, feedback: Array) -> Array:
-    """Number of each item's main topic where it was clicked, else `NOTHING`, int8."""
-    xp = namespace(feedback)
-    number = row_dot(slate.topics, like(feedback, _NUMBERS))
-    return xp.astype(number * feedback, xp.int8) + NOTHING
-
-
 def _packed(topic: Array) -> Array:
     """Counts of topics as digits of one number, `(users,)`, of topics or none `(users, slate)`."""
     xp = namespace(topic)
@@ -255,20 +275,22 @@ def _packed(topic: Array) -> Array:
 
 def _unpacked(packed: Array) -> Array:
     """The counts of each topic, `(users, topics)`."""
-    return ((packed >> like(packed, _PLACES)) & ((1 << DIGIT) - 1)).T
+    return (packed[:, None] >> like(packed, _PLACES)) & ((1 << DIGIT) - 1)
 
 
 def _recent(clicked: Array, clicks: Array) -> Array:
-    """How often each topic is among the last clicks of the window: `RECENT` of them at most."""
+    """Packed counts of topics among the last clicks of the window: `RECENT` of them at most."""
     xp = namespace(clicked)
-    count = _unpacked(clicks.sum(1))
-    crowded = rows_where(count.sum(1) > RECENT)
+    packed = clicks.sum(1)
+    # The highest digit of this product is the sum of all.
+    all_clicks = (packed * _EACH >> int(_PLACES[-1])) & ((1 << DIGIT) - 1)
+    crowded = rows_where(all_clicks > RECENT)
     if crowded.shape[0]:
         latest_first = xp.reshape(xp.flip(clicked[crowded], axis=2), (crowded.shape[0], -1))
-        there = xp.astype(latest_first >= 0, xp.int64)
+        there = xp.astype(latest_first > 0, xp.int64)
         kept = xp.cumulative_sum(there, axis=1) <= RECENT
-        count[crowded] = _unpacked(_packed(xp.where(kept, latest_first, NOTHING)))
-    return count
+        packed[crowded] = _packed(xp.where(kept, latest_first, 0))
+    return packed
 
 
 _SINGLE = {"slate": 1, "patience": NEVER}

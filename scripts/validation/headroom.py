@@ -95,7 +95,7 @@ def _config(task: str, plan: Plan) -> RL2Config | AmortisedConfig:
         # What a document gives back shows only at the end: no bootstrapping, and many trials.
         ppo = replace(own.ppo, epochs=3, lam=1.0)
         own = replace(
-            own, users=plan.pick(8, 256), iterations=plan.pick(1, 120), learning_rate=5e-3, ppo=ppo
+            own, users=plan.pick(8, 256), iterations=plan.pick(1, 300), learning_rate=5e-3, ppo=ppo
         )
     return own
 

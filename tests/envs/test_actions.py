@@ -10,7 +10,7 @@ import pytest
 from gymnasium.vector.utils import batch_space, iterate
 
 import driftrec.envs  # noqa: F401 (registers the ids)
-from driftrec.envs.actions import SlateBatchSpace, SlateSpace, action_space
+from driftrec.envs.actions import SlateBatchSpace, SlateSpace, action_space, checked_slates
 
 
 def test_one_item_a_request_is_a_number_and_more_are_a_slate():
@@ -71,6 +71,26 @@ def test_a_slate_with_an_item_twice_is_none():
     assert batch.contains(np.array([[1, 2, 3], [3, 2, 1]]))
     assert not batch.contains(np.array([[1, 2, 3], [3, 2, 3]]))
     assert not batch.contains(np.array([[1, 2, 3], [3, 2, 9]]))
+
+
+def test_one_user_and_many_are_checked_alike():
+    for slate in ([3, 3, 1], [0, 1, 5], [-1, 0, 1]):
+        for users in (1, 2):
+            with pytest.raises(ValueError, match=r"twice|numbered"):
+                checked_slates([np.array(slate)] * users, users, 3, 5)
+    action = np.array([4, 0, 2])
+    chosen = checked_slates([action], 1, 3, 5)
+    action[:] = 0
+    np.testing.assert_array_equal(chosen, [[4, 0, 2]])
+    for one in ([4, 0, 2], np.array([4, 0, 2], np.int32)):
+        np.testing.assert_array_equal(checked_slates([one], 1, 3, 5), [[4, 0, 2]])
+
+
+def test_an_item_that_ends_one_slate_and_starts_the_next_is_twice_in_neither():
+    slates = np.array([[4, 2], [7, 4], [7, 9]])
+    np.testing.assert_array_equal(checked_slates(slates, 3, 2, 10), slates)
+    with pytest.raises(ValueError, match="twice"):
+        checked_slates(np.array([[4, 2], [7, 4], [9, 9]]), 3, 2, 10)
 
 
 def test_a_batch_is_its_rows():

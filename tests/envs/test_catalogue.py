@@ -4,13 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftrec.envs import Catalogue, synthetic_catalogue
-from driftrec.envs.arrays import library, to_numpy
+from driftrec.envs.arrays import library, take, to_numpy
 
 SMALL = synthetic_catalogue(20, np.random.default_rng(0), dimension=3, topics=4)
 
 
 @given(
-    st.integers(0, 4), st.integers(1, 3), st.integers(0, 99), st.sampled_from(["numpy", "torch"])
+    st.sampled_from([0, 1, 4, 63, 64, 100]),
+    st.integers(1, 3),
+    st.integers(0, 99),
+    st.sampled_from(["numpy", "torch"]),
 )
 def test_a_slate_shows_what_the_catalogue_says_of_its_items(users, size, seed, name):
     xp = library(name)
@@ -19,9 +22,25 @@ def test_a_slate_shows_what_the_catalogue_says_of_its_items(users, size, seed, n
     slate = SMALL.to_library(xp).show(xp.asarray(items), xp.asarray(repeats))
     np.testing.assert_array_equal(to_numpy(slate.features), SMALL.features[items])
     np.testing.assert_array_equal(to_numpy(slate.topics), SMALL.topics[items])
+    np.testing.assert_array_equal(to_numpy(slate.topic), SMALL.topics.argmax(1)[items])
     np.testing.assert_array_equal(to_numpy(slate.quality), SMALL.quality[items])
     np.testing.assert_array_equal(to_numpy(slate.items), items)
     np.testing.assert_array_equal(to_numpy(slate.repeats), repeats)
+
+
+@pytest.mark.parametrize("users", [3, 300])
+def test_rows_of_a_slate_are_a_slate(users):
+    items = np.random.default_rng(0).integers(20, size=(users, 2))
+    part = take(SMALL.show(items, np.zeros((users, 2))), np.array([2, 0]))
+    for name in ("features", "topics", "topic", "quality"):
+        expected = getattr(SMALL.show(items[[2, 0]], np.zeros((2, 2))), name)
+        np.testing.assert_array_equal(getattr(part, name), expected)
+
+
+def test_a_slate_has_no_more_than_its_attributes():
+    slate = SMALL.show(np.zeros((100, 1), np.int64), np.zeros((100, 1)))
+    with pytest.raises(AttributeError, match="Slate has no attribute 'titles'"):
+        slate.titles  # noqa: B018 (the reading is what is tested)
 
 
 def test_the_table_is_features_topics_and_quality_side_by_side():
