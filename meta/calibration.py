@@ -122,6 +122,8 @@ def predicted_clicks(
     :math:`\sigma(m / \sqrt{1 + \pi s^2 / 8})` (MacKay 1992, equation 10).
     """
     track = Track(*(torch.as_tensor(getattr(state, item.name)) for item in fields(Track)))
+    # A memory may be written into, and the state is not ours to change.
+    track.memory = track.memory.clone()
     network: Any = policy.network
     _, known, track = network.know(observation, track)
     mean: Tensor = network.means(known, policy.table)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,24 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be read, or is not of the kind that was asked for."""
 
 
+@contextmanager
+def reading(path: str | Path, expected: str) -> Iterator[None]:
+    """Within the block, what a damaged description raises becomes a `CheckpointError`.
+
+    Args:
+        path: of the file.
+        expected: what it should hold.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: expected {expected}, got {type(error).__name__}: {error}"
+        ) from error
+
+
 def write_checkpoint(
     path: str | Path, kind: str, tensors: dict[str, Tensor], description: dict[str, Any]
 ) -> None:
@@ -35,9 +56,19 @@ def write_checkpoint(
         OSError: if the file cannot be written; one that was there stays as it was.
     """
     # One key only: safetensors writes several in an order that differs from run to run.
-    metadata = {FORMAT: json.dumps({"kind": kind, "description": description})}
-    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    content = {"kind": kind, "description": description}
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {FORMAT: json.dumps(content | {"sha256": _digest(content, contiguous)})}
     write_bytes(path, save(contiguous, metadata))
+
+
+def _digest(content: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """Hash of a description and of the bytes of tensors on the CPU."""
+    found = hashlib.sha256(json.dumps(content).encode())
+    for name in sorted(tensors):
+        found.update(name.encode())
+        found.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def read_checkpoint(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -47,8 +78,15 @@ def read_checkpoint(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dic
         CheckpointError: if there is no such file, it is damaged, or holds something else.
     """
     tensors, content = _read(Path(path))
+    # Files of earlier versions have none.
+    sha256 = content.pop("sha256", None)
     if content["kind"] != kind:
         raise CheckpointError(f"{path} holds a {content['kind']!r} checkpoint, expected {kind!r}")
+    if sha256 is not None and sha256 != (found := _digest(content, tensors)):
+        raise CheckpointError(
+            f"{path} is damaged: the sha256 of what it holds is {found}, and it was written with "
+            f"{sha256}"
+        )
     return tensors, content["description"]
 
 
@@ -67,7 +105,10 @@ def _read(path: Path, with_tensors: bool = True) -> tuple[dict[str, Tensor], dic
             f"{path} was not written by driftrec: its metadata names {sorted(metadata)}, expected "
             f"{FORMAT!r}"
         )
-    content: dict[str, Any] = json.loads(metadata[FORMAT])
+    with reading(path, "JSON in its metadata"):
+        content = json.loads(metadata[FORMAT])
+    if not isinstance(content, dict) or not {"kind", "description"} <= content.keys():
+        raise CheckpointError(f"{path} is damaged: expected a kind and a description")
     return tensors, content
 
 
@@ -86,7 +127,7 @@ def load_weights(module: nn.Module, tensors: dict[str, Tensor], path: str | Path
     """Copy weights into a module.
 
     Raises:
-        CheckpointError: if names or shapes differ, naming the first that does.
+        CheckpointError: if names or shapes differ, or a weight is not finite, naming the first.
     """
     expected = module.state_dict()
     if missing := sorted(expected.keys() ^ tensors.keys()):
@@ -97,7 +138,19 @@ def load_weights(module: nn.Module, tensors: dict[str, Tensor], path: str | Path
                 f"{path} does not fit the network: {name!r} has shape "
                 f"{tuple(tensors[name].shape)}, expected {tuple(tensor.shape)}"
             )
+    check_finite(tensors, path)
     module.load_state_dict(tensors)
+
+
+def check_finite(tensors: dict[str, Tensor], path: str | Path) -> None:
+    """Refuse tensors that hold NaN or infinity.
+
+    Raises:
+        CheckpointError: naming the first that does.
+    """
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"{path} holds NaN or infinity in {name!r}, expected numbers")
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from abc import ABC
 from collections.abc import Callable, Mapping
@@ -119,11 +120,13 @@ class LearnerConfig:
 
     def __post_init__(self) -> None:
         for name in ("iterations", "users", "validate_every", "workers"):
-            if getattr(self, name) < 1:
+            if not getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("patience", "gradient_tolerance", "validation_users"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not self.target_kl > 0:
+            raise ValueError(f"target_kl must be positive, got {self.target_kl}")
         if self.users % self.workers:
             raise ValueError(f"users ({self.users}) must divide among {self.workers} workers")
         if self.validate_by not in ("request", "trial"):
@@ -134,6 +137,15 @@ class LearnerConfig:
             raise ValueError(f"device {self.device!r} needs arrays='torch', got 'numpy'")
         LearningRate(self.schedule, self.learning_rate, self.iterations)
         reward_function(self.reward)
+
+    def _refuse_adaptive(self) -> None:
+        """For learners whose updates return no `kl`: the rate would stay what it is."""
+        if self.schedule == "adaptive":
+            known = [name for name in get_args(ScheduleName) if name != "adaptive"]
+            raise ValueError(
+                "this learner measures no divergence for the adaptive schedule: schedule must be "
+                f"one of {', '.join(known)}"
+            )
 
     @classmethod
     def of_size(cls, size: str) -> Self:
@@ -224,20 +236,34 @@ class Learner(ABC, Generic[C]):
             progress: told of each iteration.
 
         Raises:
-            CheckpointError: if the training to resume is damaged or had another config, or the
-                policy to go on from has another network.
-            ValueError: if trees are to go on from what has no such trees.
-            FloatingPointError: if a metric is not finite; the last checkpoint stays.
+            CheckpointError: if the training to resume is damaged or had another config or another
+                `initial`, or the policy to go on from has another network.
+            ValueError: if the folder holds a training run already and `resume` is not set, or
+                trees are to go on from what has no such trees.
+            FloatingPointError: if a metric or weight is not finite; the last checkpoint stays.
         """
         folder = None if out is None else Path(out)
-        if folder is not None:
-            write_json(folder / "config.json", json.loads(json.dumps(asdict(self.config))))
+        if folder is not None and not resume:
+            check_unused(folder)
         job = (type(self), self.config, population, folder, resume, initial)
         config = self.config
         policy: LearnedPolicy = run_workers(
             config.workers, _train, *job, lead=progress, device=config.device
         )
         return policy
+
+
+def check_unused(folder: Path) -> None:
+    """Refuse a folder that a training run would write over.
+
+    Raises:
+        ValueError: if it holds a policy.
+    """
+    if (folder / "policy.safetensors").exists():
+        raise ValueError(
+            f"{folder} holds a training run already: give --resume (in Python, resume=True) to go "
+            "on with it, or another folder"
+        )
 
 
 def _train(
@@ -253,12 +279,15 @@ def _train(
     """One worker's part of a run."""
     run = learner.run_type(worker, config, population)
     if initial is not None:
-        from driftrec.meta.registry import load
+        from driftrec.meta.registry import load, policy_file
 
         run.start_from(load(initial))
+        run.initial = hashlib.sha256(policy_file(initial).read_bytes()).hexdigest()
     if resume and folder is not None and (folder / "training.safetensors").exists():
         run.restore(folder / "training.safetensors")
     lead = worker.rank == 0
+    if lead and folder is not None:
+        write_json(folder / "config.json", json.loads(json.dumps(asdict(config))))
     log = MetricsLog(folder if lead else None, run.iteration)
     try:
         while not run.finished:

@@ -166,3 +166,12 @@ class ActorCritic(BeliefNetwork):
                 belief = belief + self.optimism * self.trunk.filter_sd(known)
             query = query + self.sharpness * belief[..., :-1].detach()
         return query * self.trunk.scale
+
+    def policy_parameters(self) -> list[nn.Parameter]:
+        """What moves the policy: its own part where it builds on a belief, else memory too."""
+        own = list(self.query.parameters())
+        if self.builds_on_belief:
+            return [*own, self.sharpness]
+        # No gradient flows into the filter from what it feeds.
+        reading = self.trunk.named_parameters()
+        return own + [weight for name, weight in reading if not name.startswith("filter.")]

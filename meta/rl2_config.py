@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 from driftrec.meta.heads import HeadName
 from driftrec.meta.learner import LearnerConfig
@@ -58,20 +59,25 @@ class RL2Config(LearnerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hidden < 1:
-            raise ValueError(f"hidden must be at least 1, got {self.hidden}")
+        for name in ("hidden", "layers", "window"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, kind in (("memory", MemoryName), ("head", HeadName)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(
+                    f"{name} must be one of {get_args(kind)}, got {getattr(self, name)!r}"
+                )
         if self.continuing and self.ppo.gamma >= 1:
             raise ValueError("gamma must be below 1 where trials are continuing, or values diverge")
-        if self.probes < 0:
-            raise ValueError(f"probes must not be negative, got {self.probes}")
+        for name in ("probes", "optimism", "sharpness"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.acting not in RL2Policy.actings:
             raise ValueError(
                 f"acting must be one of {', '.join(RL2Policy.actings)}; got {self.acting!r}"
             )
         if self.filter and not self.probes:
             raise ValueError("a filter learns from probes: set probes above 0, or filter=False")
-        if not self.optimism >= 0:
-            raise ValueError(f"optimism must not be negative, got {self.optimism}")
         if self.optimism and not (self.filter and self.builds_on_belief):
             raise ValueError("optimism needs a filter, and a policy that builds on its belief")
         if not 0 <= self.own_rate <= 1:

@@ -43,7 +43,7 @@ def trust_region_phase(
     weights, gains = trials.weights(users), advantages[:, users]
     banned, slates, known = trials.banned(users), trials.slates[:, users], known[:, users]
     inputs = trials.inputs[:-1, users]
-    parameters = _policy_parameters(network)
+    parameters = network.policy_parameters()
 
     def log_odds() -> Tensor:
         now = known if network.builds_on_belief else network.relive(inputs)
@@ -63,15 +63,6 @@ def trust_region_phase(
         return -(weights * ratio * gains).sum(), divergence
 
     return trpo_step(parameters, measure, TRPOConfig(max_divergence=max_divergence))
-
-
-def _policy_parameters(network: ActorCritic) -> list[Tensor]:
-    own: list[Tensor] = list(network.query.parameters())
-    if network.builds_on_belief:
-        return [*own, network.sharpness]
-    # No gradient flows into the filter from what it feeds.
-    reading = network.trunk.named_parameters()
-    return own + [weight for name, weight in reading if not name.startswith("filter.")]
 
 
 def slate_log_probability(logits: Tensor, slates: Tensor) -> Tensor:

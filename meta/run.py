@@ -16,9 +16,11 @@ from driftrec.envs import Population, RecommendationVectorEnv
 from driftrec.meta.belief_loss import FIRST_LESSONS
 from driftrec.meta.checkpoint import (
     CheckpointError,
+    check_finite,
     load_weights,
     optimiser_tensors,
     read_checkpoint,
+    reading,
     restore_optimiser,
     write_checkpoint,
 )
@@ -51,6 +53,7 @@ class TrainingRun(ABC, Generic[C]):
         memo: numbers that updates need from one iteration to the next; kept in checkpoints.
         libraries: whose arrays its training users may be made of.
         warm: whether it began with weights that were learnt before, see `start_from`.
+        initial: sha256 of the file of these weights, or "" for none; kept in checkpoints.
 
     Raises:
         ValueError: if the config wants arrays of another library.
@@ -84,6 +87,7 @@ class TrainingRun(ABC, Generic[C]):
         self.looks_since_best = 0
         self.converged = False
         self.warm = False
+        self.initial = ""
 
     def start_from(self, policy: LearnedPolicy) -> None:
         """Begin with the weights of a policy, which stay the best until others validate better.
@@ -169,7 +173,7 @@ class TrainingRun(ABC, Generic[C]):
         """Update once, and now and then validate.
 
         Raises:
-            FloatingPointError: if a metric is not finite.
+            FloatingPointError: if a metric or a weight is not finite.
         """
         rate = self.rate.at(self.iteration)
         metrics = self.update(self._seed(), rate) | {"learning_rate": rate}
@@ -178,6 +182,7 @@ class TrainingRun(ABC, Generic[C]):
                 f"iteration {self.iteration}: a metric is not finite ({metrics}); lower the "
                 "learning rate, and resume from the last checkpoint"
             )
+        self._check_weights()
         if "kl" in metrics:
             self.rate.observe(metrics["kl"])
         self.converged = metrics["gradient_norm"] < self.config.gradient_tolerance
@@ -185,6 +190,15 @@ class TrainingRun(ABC, Generic[C]):
         if self.iteration % self.config.validate_every == 0 or self.finished:
             metrics["validation"] = self._validate()
         return metrics
+
+    def _check_weights(self) -> None:
+        """Of a filter's gradients and a policy's no metric tells; what they break is not saved."""
+        for name, weight in self.network.named_parameters():
+            if not weight.isfinite().all():
+                raise FloatingPointError(
+                    f"iteration {self.iteration}: the weight {name!r} is not finite; lower the "
+                    "learning rate, and resume from the last checkpoint"
+                )
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of every group of parameters, each by its share of it."""
@@ -252,6 +266,8 @@ class TrainingRun(ABC, Generic[C]):
             "iteration": self.iteration,
             "best_score": self.best_score,
             "looks_since_best": self.looks_since_best,
+            "converged": self.converged,
+            "initial": self.initial,
             "memo": self.memo,
             "rate_factor": self.rate.factor,
         }
@@ -261,9 +277,15 @@ class TrainingRun(ABC, Generic[C]):
         """Go back to where `save` was called.
 
         Raises:
-            CheckpointError: if the file is damaged, or belongs to another config or population.
+            CheckpointError: if the file is damaged, or belongs to another config or population, or
+                to a run that began with other weights.
         """
         tensors, standing = read_checkpoint(path, self.kind)
+        with reading(path, "weights, config and standing of a training run"):
+            self._check_standing(standing, path)
+            self._go_back(tensors, standing, path)
+
+    def _check_standing(self, standing: dict[str, Any], path: Path) -> None:
         ours = json.loads(json.dumps(asdict(self.config)))
         theirs = standing["config"]
         if differ := sorted(name for name in ours if ours[name] != theirs.get(name)):
@@ -275,16 +297,32 @@ class TrainingRun(ABC, Generic[C]):
             raise CheckpointError(
                 f"{path} was trained on {standing['population']!r}, not {self.population.name!r}"
             )
+        # Files of earlier versions do not say.
+        initial = standing.get("initial", self.initial)
+        if initial != self.initial:
+            raise CheckpointError(
+                f"{path} is of a run that began from {_origin(initial)}, this one from "
+                f"{_origin(self.initial)}: resume with the same `initial`, or train into another "
+                "folder"
+            )
+
+    def _go_back(self, tensors: dict[str, torch.Tensor], standing: Any, path: Path) -> None:
         parts: dict[str, dict[str, torch.Tensor]] = {"network": {}, "best": {}, "optimiser": {}}
         for name, tensor in tensors.items():
             part, rest = name.split(".", 1)
             parts[part][rest] = tensor
         load_weights(self.network, parts["network"], path)
+        check_finite(parts["best"], path)
         if self.optimiser is not None:
             restore_optimiser(self.optimiser, parts["optimiser"])
         self.best_weights = parts["best"]
         self.iteration = standing["iteration"]
         self.best_score = standing["best_score"]
         self.looks_since_best = standing["looks_since_best"]
+        self.converged = standing.get("converged", False)
         self.memo = standing["memo"]
         self.rate.factor = standing["rate_factor"]
+
+
+def _origin(initial: str) -> str:
+    return f"the policy of sha256 {initial}" if initial else "no policy"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -57,9 +57,14 @@ class SupervisedConfig(LearnerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("hidden", "probes", "epochs", "minibatches"):
-            if getattr(self, name) < 1:
+        self._refuse_adaptive()
+        for name in ("hidden", "layers", "window", "probes", "epochs", "minibatches"):
+            if not getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.memory not in get_args(MemoryName):
+            raise ValueError(f"memory must be one of {get_args(MemoryName)}, got {self.memory!r}")
+        if not self.gradient_clip > 0:
+            raise ValueError(f"gradient_clip must be positive, got {self.gradient_clip}")
         if not 0 <= self.explore <= 1:
             raise ValueError(f"explore must lie in [0, 1], got {self.explore}")
 

@@ -14,7 +14,13 @@ from torch import Tensor
 
 from driftrec.envs import Catalogue
 from driftrec.envs.observation import Observation
-from driftrec.meta.checkpoint import load_weights, read_checkpoint, write_checkpoint
+from driftrec.meta.checkpoint import (
+    check_finite,
+    load_weights,
+    read_checkpoint,
+    reading,
+    write_checkpoint,
+)
 from driftrec.meta.network import TrialNetwork
 from driftrec.meta.plackett_luce import best_slate, sample_slate
 from driftrec.meta.rollout import not_offered
@@ -131,7 +137,12 @@ class TrialPolicy(ABC):
 
     @torch.no_grad()
     def act(self, observation: Observation, state: TrialState) -> tuple[np.ndarray, TrialState]:
-        """Choose slates, `(users, slate)`."""
+        """Choose slates, `(users, slate)`.
+
+        Raises:
+            ValueError: if feedback or the time since is not finite: it would stay in the memory.
+        """
+        _check_finite(observation)
         device = self.table.device
         track = Track(
             *(torch.as_tensor(getattr(state, item.name), device=device) for item in fields(Track))
@@ -166,6 +177,17 @@ class TrialPolicy(ABC):
         write_checkpoint(path, self.kind, tensors | known, description)
 
 
+def _check_finite(observation: Observation) -> None:
+    for name in ("feedback", "log_elapsed"):
+        finite = torch.as_tensor(observation[name]).isfinite()
+        if not finite.all():
+            rows = (~finite).any(1).nonzero()[:, 0].tolist()
+            more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+            raise ValueError(
+                f"{name} must be finite, got NaN or infinity in row(s) {rows[:5]}{more}"
+            )
+
+
 def _state(track: Track, known: np.ndarray, shown: np.ndarray) -> TrialState:
     arrays = {item.name: getattr(track, item.name).cpu().numpy() for item in fields(Track)}
     return TrialState(**arrays, known=known, shown=shown)
@@ -189,10 +211,14 @@ def load_trial_policy(
         CheckpointError: if the file is missing, damaged or of another kind.
     """
     tensors, description = read_checkpoint(path, policy.kind)
-    shape = NetworkShape(**description["shape"])
-    network = build(shape, torch.ones(shape.width), description["network"])
-    items: dict[str, Any] = {name: tensors.pop(name) for name in policy.of_items if name in tensors}
-    weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
-    load_weights(network, weights, path)
-    saved = {name: description[name] for name in policy.options if name in description}
-    return policy(network, **items, **{**saved, **options})
+    with reading(path, "shape, network and options of a policy, and a table"):
+        shape = NetworkShape(**description["shape"])
+        network = build(shape, torch.ones(shape.width), description["network"])
+        names = [name for name in policy.of_items if name in tensors]
+        items: dict[str, Any] = {name: tensors.pop(name) for name in names}
+        check_finite(items, path)
+        weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
+        load_weights(network, weights, path)
+        saved = {name: description[name] for name in policy.options if name in description}
+        found = policy(network, **items, **saved)
+    return replace(found, **options)

@@ -43,7 +43,9 @@ def trpo_step(
     config = config or TRPOConfig()
     parameters = list(parameters)
     loss, divergence = measure()
-    gradient = _flat(torch.autograd.grad(loss, parameters, retain_graph=True), parameters)
+    gradient = _flat(
+        torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True), parameters
+    )
     slope = _flat(
         torch.autograd.grad(divergence, parameters, create_graph=True, allow_unused=True),
         parameters,

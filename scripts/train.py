@@ -26,6 +26,7 @@ from common import console, progress_bar, run
 
 from driftrec.envs import make_population
 from driftrec.meta import learner_names, learner_type, plot_learning_curve
+from driftrec.meta.learner import check_unused
 from driftrec.meta.workers import is_lead
 
 Size = Literal["smoke", "standard", "full"]
@@ -52,11 +53,9 @@ def main() -> None:
     """Train, then say where the policy is and how good it was on the validation users."""
     arguments = sys.argv[1:]
     options = tyro.cli(command(size_in(arguments)), args=arguments, description=__doc__)
-    if not options.resume and (options.out / "policy.safetensors").exists():
-        raise ValueError(
-            f"{options.out} holds a training run already: give --resume to go on with it, or "
-            "another --out"
-        )
+    if not options.resume:
+        # Plug-ins, whose `fit` may not look, included.
+        check_unused(options.out)
     population = make_population(options.population)
     if options.max_requests is not None:
         population = replace(population, max_requests=options.max_requests)

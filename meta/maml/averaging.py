@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from driftrec.meta.gathering import gather
 from driftrec.meta.learner import Learner, LearnerConfig
 from driftrec.meta.maml.rule import RuleConfig
 from driftrec.meta.maml.run import MAMLRun
@@ -51,6 +52,7 @@ class ReptileConfig(LearnerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._refuse_adaptive()
         if self.weighting not in get_args(Weighting) or not self.temperature > 0:
             raise ValueError(
                 f"weighting must be one of {get_args(Weighting)} and temperature positive, got "
@@ -94,7 +96,7 @@ class ReptileRun(MAMLRun):
     def update(self, seed: int, rate: float) -> dict[str, float]:
         """Collect a batch of trials, and move the start by what they taught."""
         trials = self._collect(seed)
-        change, slopes, losses = self.network.trunk.follow(trials.inputs)
+        change, slopes, losses = self.network.trunk.follow(trials.inputs, trials.alive)
         mean = (self._weights_of(losses)[:, None] * self.descent(change, slopes)).sum(0)
         rule = self.network.trunk.rule
         self.network.zero_grad()
@@ -121,9 +123,12 @@ class ReptileRun(MAMLRun):
         return collect(self.env, self.network, choose, seed=seed, unseen_only=self.unseen_only)
 
     def _weights_of(self, losses: Tensor) -> Tensor:
+        """Of this worker's users, such that the mean over workers is that over all users."""
         if self.config.weighting == "uniform":
             return torch.full_like(losses, 1 / len(losses))
-        return torch.softmax(losses / self.config.temperature, 0)
+        everyones = losses.new_tensor(gather(self.worker, losses.cpu().numpy()))
+        weights = torch.softmax(everyones / self.config.temperature, 0)
+        return self.worker.count * weights.chunk(self.worker.count)[self.worker.rank]
 
 
 class GradientAggregationRun(ReptileRun):

@@ -107,25 +107,37 @@ class GradientTrunk(Trunk):
         return torch.cat(known)
 
     @torch.no_grad()
-    def follow(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def follow(self, inputs: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Where whole trials lead, without gradients.
+
+        A user learns from the rounds all of whose requests took place.
+
+        Args:
+            inputs: one more than there are requests, `(T + 1, users, inputs)`.
+            alive: whether the request took place, booleans `(T, users)`.
 
         Returns:
             Each user's change of weights at the end, the mean over rounds of the gradients before
-            each step, `(users, adapted)` both, and the mean loss, `(users,)`.
+            each step, `(users, adapted)` both, and the mean loss, `(users,)`; 0 without a round.
         """
-        requests, users, _ = inputs.shape
+        requests, users = alive.shape
         change = inputs.new_zeros(users, sum(self.rule.sizes))
         slopes, losses = torch.zeros_like(change), inputs.new_zeros(users)
-        rounds = (requests - 1) // self.every
+        rounds = requests // self.every
+        whole = alive[: rounds * self.every].unflatten(0, (rounds, self.every)).all(1)
+        count = whole.sum(0).clamp(min=1)
         for number in range(rounds):
             first = number * self.every
             chunk = inputs[first : first + self.every + 1].transpose(0, 1)
             read, shown, feedback, _ = self._round(chunk)
             # Of data that the weights have not met yet.
-            slopes += self.rule.slope(self.taste, change, read, shown, feedback) / rounds
-            losses += self.rule.losses(self.taste, change, read, shown, feedback) / rounds
-            change = self._advance(change, chunk, chunk.new_full((users,), float(number)))
+            slope = self.rule.slope(self.taste, change, read, shown, feedback) / count[:, None]
+            loss = self.rule.losses(self.taste, change, read, shown, feedback) / count
+            after = self._advance(change, chunk, chunk.new_full((users,), float(number)))
+            now = whole[number]
+            slopes += torch.where(now[:, None], slope, 0.0)
+            losses += torch.where(now, loss, 0.0)
+            change = torch.where(now[:, None], after, change)
         return change, slopes, losses
 
     def _request(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:

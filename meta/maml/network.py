@@ -65,6 +65,13 @@ class GradientNetwork(TrialNetwork):
         query: Tensor = self.query(known) + self.trunk.taste.sharpness * belief
         return query * self.trunk.scale
 
+    def policy_parameters(self) -> list[nn.Parameter]:
+        """What moves the policy: its own part where it builds on a belief, else the steps too."""
+        own = list(self.query.parameters())
+        if self.builds_on_belief:
+            return [*own, self.trunk.taste.sharpness]
+        return own + [weight for weight in self.trunk.parameters() if weight.requires_grad]
+
     def means(self, known: Tensor, table: Tensor) -> Tensor:
         """Believed logits of items of unscaled features: `(..., items)` of `(items, width)`."""
         belief = known[..., : self.shape.width + 1]

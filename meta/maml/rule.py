@@ -32,8 +32,10 @@ class RuleConfig:
     """What a step lowers: the click loss on the items shown (as in MeLU, Lee et al. 2019), or minus
     the clicks above a learned baseline times the log-probability of the slates."""
     estimator: Estimator = "promp"
-    """How a step is differentiated; see `driftrec.meta.maml.estimators`. The score of the requests
-    before a step times the rewards after it is in the outer advantages, which reach past steps."""
+    """How a step is differentiated; see `driftrec.meta.maml.estimators`. The click loss holds no
+    policy: with it all but fomaml are the same exact derivative. With the policy loss naive and
+    e-maml are the same: the score of the requests before a step times the rewards after it is in
+    the outer advantages, which reach past steps, whatever the estimator."""
     every: int = 2
     """Requests in a round, after which comes a step; a ring of that many is remembered."""
     steps: int = 1

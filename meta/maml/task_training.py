@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from driftrec.meta.maml.objective import Round, meta_objective
 from driftrec.meta.maml.policies import Adapted, Weights
 from driftrec.meta.schedules import LearningRate, ScheduleName
 from driftrec.meta.trust_region import TRPOConfig, trpo_step
+
+Outer = Literal["ppo", "trpo"]
 
 Report = Callable[[int, dict[str, float]], None]
 """Told of each iteration: its number from 1, and the mean return after each inner step."""
@@ -45,7 +47,7 @@ class TaskConfig:
     """What adapts: all weights, the head, or a context vector."""
     round_weights: tuple[float, ...] = ()
     """Weight of the return after 0, 1, ... inner steps; empty for the last alone."""
-    outer: Literal["ppo", "trpo"] = "ppo"
+    outer: Outer = "ppo"
     """What improves the start."""
     epochs: int = 5
     """Passes of PPO over a batch."""
@@ -54,7 +56,7 @@ class TaskConfig:
     learning_rate: float = 1e-3
     """Adam's step size at the start, under PPO."""
     schedule: ScheduleName = "linear"
-    """How the learning rate goes on."""
+    """How the learning rate goes on: constant, linear, inverse-time or cosine."""
     rates_share: float = 1.0
     """Share of the learning rate for the inner rates."""
     trpo: TRPOConfig = field(default_factory=TRPOConfig)
@@ -82,6 +84,36 @@ class TaskConfig:
                 f"round_weights must be {self.inner_steps + 1} numbers for {self.inner_steps} "
                 f"inner step(s), or none, got {self.round_weights}"
             )
+        if not sum(self.weights) > 0:
+            raise ValueError(f"round_weights must sum to more than 0, got {self.round_weights}")
+        self._check_choices()
+        self._check_numbers()
+
+    def _check_choices(self) -> None:
+        for name, kind in (("adapted", Adapted), ("outer", Outer), ("baseline", Baseline)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(
+                    f"{name} must be one of {get_args(kind)}, got {getattr(self, name)!r}"
+                )
+        LearningRate(self.schedule, self.learning_rate, self.iterations)
+        if self.schedule == "adaptive":
+            raise ValueError(
+                "tasks have no divergence to aim at for the adaptive schedule: schedule must be "
+                "constant, linear, inverse-time or cosine"
+            )
+
+    def _check_numbers(self) -> None:
+        for name in ("iterations", "tasks", "episodes", "epochs"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.clip > 0:
+            raise ValueError(f"clip must be positive, got {self.clip}")
+        for name in ("inner_rate", "rates_share"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("gamma", "lam"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
 
     @property
     def weights(self) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from driftrec.agents.memory import top_unseen
 from driftrec.envs import Catalogue
 from driftrec.envs.arrays import Array
 from driftrec.envs.observation import Observation
-from driftrec.meta.checkpoint import read_checkpoint, write_checkpoint
+from driftrec.meta.checkpoint import check_finite, read_checkpoint, reading, write_checkpoint
 from driftrec.meta.trees.history import History, StatisticsConfig
 from driftrec.meta.trees.ranker import Ranker
 from driftrec.meta.trees.statistics import Statistics
@@ -93,7 +93,8 @@ class TreesPolicy:
     def act(self, observation: Observation, state: History) -> tuple[Array, History]:
         """The best items, `(users, slate)`, and the new state."""
         history, pool, scores = self.rank(observation, state)
-        items = np.take_along_axis(pool, self.best(history, pool, scores), axis=1)
+        banned = self.banned(observation, history)
+        items = np.take_along_axis(pool, self.best(banned, pool, scores), axis=1)
         history.memory = history.memory.after(items)
         return items, history
 
@@ -105,29 +106,31 @@ class TreesPolicy:
         """
         statistics = self.statistics
         history = statistics.after(observation, state)
-        if "offered" in observation:
-            shown = np.ones_like(history.memory.shown)
-            np.put_along_axis(shown, observation["offered"], 0, axis=1)
-            history.memory = replace(history.memory, shown=shown)
         users, both = statistics.of_users(observation, history), statistics.of_items(history)
         first = users.shape[1]
         item = self.ranker.linear[first : first + statistics.table.shape[1]]
         rest = self.ranker.linear[first + len(item) :]
         scores = np.tensordot(rest, both, 1) + statistics.table @ item
         size = min(max(self.candidates, self.slate), len(statistics.table))
-        pool = top_unseen(scores, self.banned(history), size)
+        pool = top_unseen(scores, self.banned(observation, history), size)
         rows = statistics.rows(users, both, pool)
         flat = rows.reshape(-1, rows.shape[2])
         return history, pool, self.ranker.scores(flat, self.bonus).reshape(pool.shape)
 
-    def best(self, history: History, pool: Array, scores: Array) -> Array:
+    def best(self, banned: Array, pool: Array, scores: Array) -> Array:
         """Which of the candidates that `rank` gave are shown, int64 `(users, slate)`."""
-        banned = np.take_along_axis(self.banned(history), pool, axis=1)
-        return top_unseen(scores, banned, self.slate)
+        return top_unseen(scores, np.take_along_axis(banned, pool, axis=1), self.slate)
 
-    def banned(self, history: History) -> Array:
-        """1 where an item is not shown while there are others, uint8 `(users, items)`."""
+    def banned(self, observation: Observation, history: History) -> Array:
+        """1 where an item is not shown while there are others, uint8 `(users, items)`.
+
+        Where a slate is chosen among candidates, that is all but these.
+        """
         shown = history.memory.shown
+        if "offered" in observation:
+            banned = np.ones_like(shown)
+            np.put_along_axis(banned, observation["offered"], 0, axis=1)
+            return banned
         return shown if self.unseen_only else np.zeros_like(shown)
 
     def predict(self, state: History, items: Array) -> Array:
@@ -173,9 +176,10 @@ def load(path: str | Path, *, bonus: float | None = None) -> TreesPolicy:
     if path.is_dir():
         path = path / "policy.safetensors"
     tensors, description = read_checkpoint(path, KIND)
-    description["settings"] = StatisticsConfig(**description["settings"])
-    if bonus is not None:
-        description["bonus"] = bonus
-    features, topics, quality = (tensors[name].numpy() for name in CATALOGUE)
-    ranker = Ranker.from_text(text_of(tensors["ranker"]))
-    return TreesPolicy(ranker, Catalogue(features, topics, quality), **description)
+    with reading(path, "a ranker, a catalogue, and the options of a policy"):
+        description["settings"] = StatisticsConfig(**description["settings"])
+        features, topics, quality = (tensors[name].numpy() for name in CATALOGUE)
+        ranker = Ranker.from_text(text_of(tensors["ranker"]))
+        check_finite({"linear": torch.from_numpy(ranker.linear)}, path)
+        found = TreesPolicy(ranker, Catalogue(features, topics, quality), **description)
+    return found if bonus is None else replace(found, bonus=bonus)

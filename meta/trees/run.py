@@ -151,8 +151,7 @@ class TreesRun(TrainingRun[TreesConfig]):
             settings=config.statistics,
             bonus=config.bonus,
             candidates=config.candidates,
-            # What is not offered counts as shown.
-            unseen_only=self.unseen_only or self.population.candidates > 0,
+            unseen_only=self.unseen_only,
             about=self.about,
         )
 

@@ -118,10 +118,10 @@ def _choose(
     history, pool, scores = policy.rank(observation, state)
     users, slate = len(pool), policy.slate
     count = min(slate + (config.others if config.labels == "logits" else 0), pool.shape[1])
-    banned = policy.banned(history)
+    banned = policy.banned(observation, history)
     # At random, but what is banned comes last and what is shown first.
     order = rng.random(pool.shape) + np.take_along_axis(banned, pool, axis=1)
-    np.put_along_axis(order, policy.best(history, pool, scores), np.arange(slate) - slate, axis=1)
+    np.put_along_axis(order, policy.best(banned, pool, scores), np.arange(slate) - slate, axis=1)
     known = np.take_along_axis(pool, order.argsort(1)[:, :count], axis=1)
     luck = rng.gumbel(size=banned.shape).astype(np.float32)
     drawn = top_unseen(config.sharpness * policy.catalogue.quality + luck, banned, count)

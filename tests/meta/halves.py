@@ -9,6 +9,7 @@ import torch
 
 from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
 from driftrec.meta.belief_loss import filter_loss, likelihood_loss
+from driftrec.meta.maml.averaging import GradientAggregationConfig, GradientAggregationRun
 from driftrec.meta.network import ActorCritic
 from driftrec.meta.never_lost import never_lost
 from driftrec.meta.ppo import PPOConfig, Update, targets
@@ -20,17 +21,22 @@ from driftrec.meta.workers import Worker
 USERS = 48
 
 
-def recorded(with_filter: bool) -> tuple[ActorCritic, torch.Tensor, Trials]:
-    """A network, the items, and whole trials; the same in every process."""
+def small_population() -> Population:
+    """25 items, two a request, and trials of ten requests."""
     catalogue = synthetic_catalogue(25, np.random.default_rng(0), dimension=4, topics=3)
     personas = np.random.default_rng(1).standard_normal((3, 4))
     model = DriftingUser(personas=personas, topics=3)
-    population = Population("Small", model, catalogue, slate=2, max_requests=10)
+    return Population("Small", model, catalogue, slate=2, max_requests=10)
+
+
+def recorded(with_filter: bool) -> tuple[ActorCritic, torch.Tensor, Trials]:
+    """A network, the items, and whole trials; the same in every process."""
+    population = small_population()
     env = RecommendationVectorEnv(never_lost(population), USERS, autoreset_mode="Disabled")
     torch.manual_seed(0)
     shape = NetworkShape(slate=2, width=8, hidden=6, filter=with_filter)
     network = ActorCritic(shape, torch.ones(8), belief=False)
-    table = torch.from_numpy(np.array(catalogue.table))
+    table = torch.from_numpy(np.array(population.catalogue.table))
     choose = plackett_luce(network, table, 3)
     trials = collect(env, network, choose, seed=3, unseen_only=True, notes=Notes(probes=4))
     return network, table, trials
@@ -93,12 +99,26 @@ def belief_gradient(worker: Worker) -> torch.Tensor:
     return torch.cat(own)
 
 
+def hard_gradient(worker: Worker) -> torch.Tensor:
+    """Gradient aggregation's gradient over all workers, of users who weigh by their loss."""
+    config = GradientAggregationConfig(
+        users=USERS, hidden=6, validation_users=4, weighting="hard", temperature=0.02
+    )
+    trials = GradientAggregationRun(Worker(), config, small_population())._collect(3)
+    run = GradientAggregationRun(worker, config, small_population())
+    own = of_users(trials, torch.arange(USERS).chunk(worker.count)[worker.rank])
+    run._collect = lambda seed: own  # type: ignore[method-assign]
+    run.update(3, 0.01)
+    return torch.cat([one.grad.flatten() for one in run.start_weights() if one.grad is not None])
+
+
 def gradients(worker: Worker, lead: object) -> dict[str, torch.Tensor]:
-    """Both gradients, the mean advantage (0 over all workers), and how far workers are apart."""
+    """All gradients, the mean advantage (0 over all workers), and how far workers are apart."""
     policy, advantage = policy_gradient(worker)
     return {
         "policy": policy,
         "belief": belief_gradient(worker),
+        "hard": hard_gradient(worker),
         "advantage": advantage,
         "apart": apart_after_a_trust_region(worker),
     }

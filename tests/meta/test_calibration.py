@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
 
-from driftrec.envs import feed_population
+from driftrec.envs import RecommendationVectorEnv, feed_population
 from driftrec.meta.amortised import AmortisedPolicy
 from driftrec.meta.calibration import Calibration, calibration, plot_reliability, predicted_clicks
 from driftrec.meta.network import BeliefNetwork, feature_scale
@@ -32,17 +32,22 @@ def test_bins_hold_as_many_predictions_each_and_the_error_is_as_by_hand():
     assert one.error == pytest.approx(0.15)
 
 
-def belief_policy() -> AmortisedPolicy:
+def belief_policy(memory: str = "gru") -> AmortisedPolicy:
     """Knows quality alone, and is unsure of it."""
     population = feed_population()
     table = torch.from_numpy(np.array(population.catalogue.table))
     torch.manual_seed(0)
-    network = BeliefNetwork(NetworkShape.of(population, hidden=4), feature_scale(table))
+    shape = NetworkShape.of(population, hidden=4, memory=memory, window=4)
+    network = BeliefNetwork(shape, feature_scale(table))
     return AmortisedPolicy(network, table)
 
 
-def test_predictions_are_the_mean_of_the_logistic_under_the_belief():
-    policy, users = belief_policy(), 3
+MEMORIES = pytest.mark.parametrize("memory", ["gru", "lstm", "transformer"])
+
+
+@MEMORIES
+def test_predictions_are_the_mean_of_the_logistic_under_the_belief(memory):
+    policy, users = belief_policy(memory), 3
     one = np.ones((users, 1), np.float32)
     observation = {
         "slate": np.zeros((users, 1, policy.table.shape[1]), np.float32), "feedback": 0 * one,
@@ -58,9 +63,24 @@ def test_predictions_are_the_mean_of_the_logistic_under_the_belief():
     np.testing.assert_allclose(found, logistic @ weights / weights.sum(), atol=0.01)
 
 
-def test_every_request_that_took_place_is_counted_once(tmp_path):
+@MEMORIES
+def test_predicting_changes_nothing_that_is_remembered(memory):
+    policy, users = belief_policy(memory), 3
+    observation, _ = RecommendationVectorEnv(feed_population(), users).reset(seed=0)
+    state = policy.start(users)
+    for _ in range(2):
+        before = {item.name: getattr(state, item.name).copy() for item in fields(state)}
+        found = predicted_clicks(policy, observation, state)
+        for name, array in before.items():
+            assert np.array_equal(getattr(state, name), array), name
+        assert np.array_equal(predicted_clicks(policy, observation, state), found)
+        _, state = policy.act(observation, state)
+
+
+@MEMORIES
+def test_every_request_that_took_place_is_counted_once(memory, tmp_path):
     population = replace(feed_population(), max_requests=7)
-    one = calibration(belief_policy(), population, users=60, bins=5)
+    one = calibration(belief_policy(memory), population, users=60, bins=5)
     assert 5 * 60 < one.count.sum() <= 7 * 60
     assert (np.diff(one.predicted) > 0).all()
     plot_reliability({"untrained": one}, tmp_path / "reliability.png")

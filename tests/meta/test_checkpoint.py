@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from driftrec.envs.files import write_bytes
 from driftrec.meta.checkpoint import (
+    FORMAT,
     CheckpointError,
+    checkpoint_kind,
     load_weights,
     optimiser_tensors,
     read_checkpoint,
@@ -41,6 +46,57 @@ def test_damaged_foreign_missing_and_other_kinds_are_named(tmp_path):
         read_checkpoint(tmp_path / "foreign", "kind")
 
 
+def rewritten(path, change):
+    """The file with other metadata under the checkpoint's key."""
+    with safe_open(path, "pt") as file:
+        content = json.loads(file.metadata()[FORMAT])
+    save_file(load_file(path), path, {FORMAT: change(content)})
+
+
+def test_flipped_bytes_are_noticed_wherever_they_are(tmp_path):
+    path = tmp_path / "file"
+    tensors = {"a": torch.arange(5000.0), "b": torch.tensor(True), "c": torch.zeros(0, 3)}
+    write_checkpoint(path, "kind", tensors, {"bonus": 1.0, "best": -float("inf"), "x": (1, 2)})
+    read_checkpoint(path, "kind")
+    good = path.read_bytes()
+    changed = bytearray(good)
+    for place in range(len(good) - 1001, len(good) - 1):
+        changed[place] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(CheckpointError, match="is damaged: the sha256 of what it holds"):
+        read_checkpoint(path, "kind")
+    path.write_bytes(good.replace(b"1.0", b"9.0", 1))
+    with pytest.raises(CheckpointError, match="is damaged: the sha256 of what it holds"):
+        read_checkpoint(path, "kind")
+
+
+def test_files_of_earlier_versions_have_no_hash_and_are_read(tmp_path):
+    write_checkpoint(tmp_path / "old", "kind", {"a": torch.ones(2)}, {"x": 1})
+    rewritten(
+        tmp_path / "old",
+        lambda now: json.dumps({name: now[name] for name in ("kind", "description")}),
+    )
+    tensors, description = read_checkpoint(tmp_path / "old", "kind")
+    assert torch.equal(tensors["a"], torch.ones(2))
+    assert description == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ("{", "expected JSON in its metadata"),
+        ("[]", "expected a kind and a description"),
+        ('{"kind": "kind"}', "expected a kind and a description"),
+    ],
+)
+def test_damaged_metadata_is_named(metadata, message, tmp_path):
+    write_checkpoint(tmp_path / "file", "kind", {"a": torch.ones(2)}, {})
+    rewritten(tmp_path / "file", lambda _: metadata)
+    for read in (checkpoint_kind, lambda path: read_checkpoint(path, "kind")):
+        with pytest.raises(CheckpointError, match=message):
+            read(tmp_path / "file")
+
+
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_part(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_bytes(path, b"old")
@@ -60,6 +116,10 @@ def test_weights_that_do_not_fit_are_named():
         load_weights(nn.Linear(2, 1), nn.Linear(3, 1).state_dict(), "file")
     with pytest.raises(CheckpointError, match="differs in 'bias'"):
         load_weights(nn.Linear(2, 1), nn.Linear(2, 1, bias=False).state_dict(), "file")
+    for bad in (float("nan"), float("inf")):
+        poisoned = nn.Linear(2, 1).state_dict() | {"bias": torch.tensor([bad])}
+        with pytest.raises(CheckpointError, match="file holds NaN or infinity in 'bias'"):
+            load_weights(nn.Linear(2, 1), poisoned, "file")
 
 
 def test_restored_optimiser_takes_the_same_step():

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
 from driftrec.envs.bernoulli_bandit import bernoulli_population
-from driftrec.meta import RL2, CheckpointError, PPOConfig, RL2Config, learning_curve, load
+from driftrec.meta import RL2, CheckpointError, PPOConfig, RL2Config, learning_curve, load, ppo
+from driftrec.meta.belief_loss import filter_loss
+from driftrec.meta.checkpoint import FORMAT, read_checkpoint
+from driftrec.meta.rl2_run import RL2Run
+from driftrec.meta.workers import Worker
 
+NAN = float("nan")
 BANDIT = RL2Config(
     iterations=30,
     hidden=64,
@@ -221,6 +228,73 @@ def test_converged_gradient_stops_the_run(tmp_path):
     assert len(learning_curve(tmp_path)) == 1
 
 
+def test_a_run_that_converged_stays_so_when_it_is_resumed(tmp_path):
+    config = replace(SMALL, iterations=50, gradient_tolerance=1e9)
+    RL2(config).fit(small_population(), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    for _ in range(2):
+        RL2(config).fit(small_population(), tmp_path, resume=True)
+        assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*")} == before
+
+
+def test_a_run_that_began_from_a_policy_is_resumed_with_the_same_one(tmp_path):
+    population, source, warm = small_population(), tmp_path / "source", tmp_path / "warm"
+    RL2(replace(SMALL, iterations=1)).fit(population, source)
+    RL2(replace(SMALL, iterations=1, seed=1)).fit(population, tmp_path / "other")
+    RL2(SMALL).fit(population, warm, initial=source)
+    for initial in (None, tmp_path / "other"):
+        with pytest.raises(CheckpointError, match="resume with the same `initial`"):
+            RL2(SMALL).fit(population, warm, resume=True, initial=initial)
+    RL2(SMALL).fit(population, warm, resume=True, initial=source)
+    RL2(SMALL).fit(population, tmp_path / "cold")
+    with pytest.raises(CheckpointError, match="began from no policy, this one from the policy of"):
+        RL2(SMALL).fit(population, tmp_path / "cold", resume=True, initial=source)
+
+
+def test_a_training_of_an_earlier_version_resumes(tmp_path):
+    population = small_population()
+    whole = RL2(SMALL).fit(population, tmp_path / "whole")
+    run = RL2Run(Worker(), SMALL, population)
+    run.iterate()
+    run.iterate()
+    run.save(tmp_path)
+    path = tmp_path / "training.safetensors"
+    tensors, standing = read_checkpoint(path, run.kind)
+    for name in ("converged", "initial"):
+        del standing[name]
+    content = {"kind": run.kind, "description": standing}
+    save_file(tensors, path, {FORMAT: json.dumps(content)})
+    resumed = RL2(SMALL).fit(population, tmp_path, resume=True)
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
+
+
+def test_a_filter_that_breaks_stops_the_run_and_is_not_saved(tmp_path, monkeypatch):
+    steps = itertools.count()
+
+    def broken(network, *rest):
+        # Four thorough lessons of 16 steps each: the last iteration breaks it.
+        return filter_loss(network, *rest) * (NAN if next(steps) >= 3 * 16 else 1.0)
+
+    monkeypatch.setattr(ppo, "filter_loss", broken)
+    with pytest.raises(FloatingPointError, match=r"iteration 3: the weight 'trunk\.filter"):
+        RL2(SMALL).fit(small_population(), tmp_path)
+    run = RL2Run(Worker(), SMALL, small_population())
+    run.restore(tmp_path / "training.safetensors")
+    assert run.iteration == 2
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path):
+    population = small_population()
+    RL2(SMALL).fit(population, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    with pytest.raises(ValueError, match="holds a training run already: give --resume"):
+        RL2(SMALL).fit(population, tmp_path)
+    with pytest.raises(CheckpointError, match="another seed"):
+        RL2(replace(SMALL, seed=1)).fit(population, tmp_path, resume=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*")} == before
+
+
 def test_resuming_with_another_config_or_from_a_damaged_file_is_refused(tmp_path):
     population = small_population()
     RL2(SMALL).fit(population, tmp_path)
@@ -246,8 +320,36 @@ def test_resuming_with_another_config_or_from_a_damaged_file_is_refused(tmp_path
         ({"ppo": PPOConfig(gamma=1.0)}, "gamma must be below 1"),
         ({"optimism": -1.0}, "optimism must not be negative"),
         ({"optimism": 1.0, "belief": False}, "optimism needs a filter, and a policy"),
+        ({"sharpness": NAN}, "sharpness must not be negative, got nan"),
+        ({"gradient_tolerance": NAN}, "gradient_tolerance must not be negative, got nan"),
+        ({"target_kl": 0.0}, "target_kl must be positive"),
+        ({"window": 0}, "window must be at least 1"),
+        ({"layers": 0}, "layers must be at least 1"),
+        ({"memory": "foo"}, "memory must be one of .*, got 'foo'"),
+        ({"head": "foo"}, "head must be one of .*, got 'foo'"),
     ],
 )
 def test_bad_config_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         RL2Config(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"objective": "foo"}, "objective must be one of .*, got 'foo'"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"minibatches": 0}, "minibatches must be at least 1"),
+        ({"clip": -1.0}, "clip must be positive, got -1.0"),
+        ({"clip": NAN}, "clip must be positive, got nan"),
+        ({"gradient_clip": -1.0}, "gradient_clip must be positive"),
+        ({"max_divergence": NAN}, "max_divergence must be positive"),
+        ({"gamma": 1.1}, r"gamma must lie in \[0, 1\]"),
+        ({"lam": NAN}, r"lam must lie in \[0, 1\]"),
+        ({"entropy": -0.1}, "entropy must not be negative"),
+        ({"belief_weight": NAN}, "belief_weight must not be negative"),
+    ],
+)
+def test_bad_config_of_an_update_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        PPOConfig(**change)

@@ -11,6 +11,7 @@ import torch
 from driftrec.agents import evaluate
 from driftrec.envs import DriftingUser, Population, RecommendationVectorEnv, synthetic_catalogue
 from driftrec.envs.bernoulli_bandit import bernoulli_population
+from driftrec.envs.observation import observe
 from driftrec.meta import load
 from driftrec.meta.amortised import Amortised, AmortisedConfig
 from driftrec.meta.dpt import DPT, DPTConfig
@@ -181,10 +182,18 @@ def test_the_hidden_state_reaches_no_policy():
     policy = Amortised(AmortisedConfig(**SMALL)).fit(population)
     env = RecommendationVectorEnv(population, 4, split="test", autoreset_mode="Disabled")
     observation, _ = env.reset(seed=1)
-    before, _ = policy.act(observation, policy.start(4))
+    state = policy.start(4)
+    for _ in range(3):
+        slate, state = policy.act(observation, state)
+        observation, *_ = env.step(slate)
+    before, _ = policy.act(observation, state)
+    chance = np.array(env.simulation.click_probability())
     env.simulation.state.core[:] += 3.0
     env.simulation.state.relaxing[:] -= 1.0
-    after, _ = policy.act(observation, policy.start(4))
+    assert np.abs(env.simulation.click_probability() - chance).max() > 0.1
+    again = observe(env.simulation)
+    assert all(np.array_equal(again[key], values) for key, values in observation.items())
+    after, _ = policy.act(again, state)
     assert np.array_equal(before, after)
 
 
@@ -227,6 +236,12 @@ def test_thompson_draws_from_the_belief():
         (Amortised, {"cap": -1}, "cap must be 0 or more"),
         (Amortised, {"probes": 0}, "probes must be at least 1"),
         (Amortised, {"explore": 2.0}, "explore must lie in"),
+        (Amortised, {"memory": "foo"}, "memory must be one of .*, got 'foo'"),
+        (Amortised, {"window": 0}, "window must be at least 1"),
+        (Amortised, {"gradient_clip": float("nan")}, "gradient_clip must be positive, got nan"),
+        (Amortised, {"schedule": "adaptive"}, "one of constant, linear, inverse-time, cosine"),
+        (DPT, {"layers": 0}, "layers must be at least 1"),
+        (DPT, {"schedule": "adaptive"}, "one of constant, linear, inverse-time, cosine"),
         (DPT, {"temperature": 0.0}, "temperature must be positive"),
         (DPT, {"acting": "ucb"}, "acting must be one of greedy, sample"),
     ],

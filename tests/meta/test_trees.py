@@ -9,7 +9,7 @@ import pytest
 
 from driftrec.agents.harness import evaluate
 from driftrec.agents.registry import POLICIES
-from driftrec.envs import RecommendationVectorEnv, make_population
+from driftrec.envs import RecommendationVectorEnv, make_population, recsim_population
 from driftrec.envs.bernoulli_bandit import bernoulli_population
 from driftrec.envs.gaussian_bandit import gaussian_population
 from driftrec.meta import CheckpointError, learning_curve, load
@@ -35,7 +35,9 @@ def by_quality(population, **options):
 
 
 def environment(population, users, split="train"):
-    return RecommendationVectorEnv(population, users, split=split, autoreset_mode="Disabled")
+    return RecommendationVectorEnv(
+        population, users, split=split, autoreset_mode="Disabled", by_number=True
+    )
 
 
 def play(policy, population, users, seed=1):
@@ -107,20 +109,29 @@ def test_regression_forgets_what_is_long_past():
     assert np.allclose(history.covariance[:, :9, :9], 0.25 * np.eye(9), atol=1e-6)
 
 
-def test_rows_worked_out_from_records_are_those_that_the_policy_saw():
-    population = small_population()
+OFFERED = replace(recsim_population("InterestExploration", documents=20), max_requests=6)
+
+
+@pytest.mark.parametrize("population", [small_population(), OFFERED], ids=["all", "offered"])
+def test_rows_worked_out_from_records_are_those_that_the_policy_saw(population):
     policy, seen = by_quality(population), []
     rows = policy.statistics.rows
-    policy.statistics.rows = lambda *all: seen.append(rows(*all)) or seen[-1]
+
+    def watched(users, both, items):
+        everything = np.tile(np.arange(both.shape[2]), (len(items), 1))
+        seen.append(rows(users, both, everything))
+        return rows(users, both, items)
+
+    policy.statistics.rows = watched
     collected, _ = collect(environment(population, 5), policy, SMALL, seed=3, share=0.0)
     policy.statistics.rows = rows
     columns, labels = collected.rows(policy.statistics)
-    # By quality alone the candidates' order is that of the scores: the first one is shown.
-    shown = np.concatenate(
-        [request[alive, 0] for request, alive in zip(seen, collected.alive, strict=True)]
-    )
-    assert np.array_equal(columns[:, 0], shown)
-    assert columns.shape[:2] == labels.shape == (collected.alive.sum(), 5)
+    own = np.take_along_axis(np.stack(seen), collected.items[..., None], axis=2)[collected.alive]
+    assert np.array_equal(columns, own)
+    noted = population.slate + SMALL.others
+    assert columns.shape[:2] == labels.shape == (collected.alive.sum(), noted)
+    # What is offered may have been shown before; of the whole catalogue only new items are noted.
+    assert columns[..., -1].any() == (population.candidates > 0)
 
 
 def test_labels_are_true_logits_and_nothing_else_depends_on_hidden_state(monkeypatch):

@@ -33,7 +33,7 @@ def parts(halves):
 
 def test_two_processes_give_the_gradients_of_one_with_twice_the_batch(parts, halves):
     whole = run_workers(1, halves.gradients)
-    for name in ("policy", "belief"):
+    for name in ("policy", "belief", "hard"):
         assert whole[name].abs().max() > 0.01
         torch.testing.assert_close(parts[name], whole[name], atol=1e-6, rtol=1e-6)
     # They are not the gradients of the half that came back: advantages are in units of both.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,13 +19,17 @@ from driftrec.envs import (
     synthetic_catalogue,
 )
 from driftrec.meta.checkpoint import CheckpointError
+from driftrec.meta.learning_curve import learning_curve
 from driftrec.meta.maml.averaging import (
     GradientAggregation,
     GradientAggregationConfig,
+    GradientAggregationRun,
     Reptile,
     ReptileConfig,
+    ReptileRun,
 )
 from driftrec.meta.maml.config import MAMLConfig
+from driftrec.meta.maml.estimators import ESTIMATORS
 from driftrec.meta.maml.maml import MAML
 from driftrec.meta.maml.network import GradientNetwork
 from driftrec.meta.maml.policy import MAMLPolicy, load
@@ -34,6 +39,7 @@ from driftrec.meta.ppo import PPOConfig
 from driftrec.meta.registry import learner_type
 from driftrec.meta.registry import load as load_any
 from driftrec.meta.track import NetworkShape
+from driftrec.meta.workers import Worker
 
 SMALL = MAMLConfig(
     iterations=2,
@@ -218,6 +224,36 @@ def test_first_order_steps_have_the_same_values_and_no_gradient_of_their_own():
         for one in (second, first)
     ]
     assert (slopes[0] - slopes[1]).abs().max() > 1e-3
+    advance = second.trunk._advance
+    second.trunk._advance = lambda *arguments: advance(*arguments).detach()
+    for name in ("head.bias", "head.weight", "encoder.weight"):
+        frozen, ours = (
+            torch.autograd.grad(one.relive(inputs).sum(), one.trunk.taste.get_parameter(name))[0]
+            for one in (second, first)
+        )
+        torch.testing.assert_close(ours, frozen)
+
+
+@pytest.mark.parametrize(
+    ("inner", "alike"),
+    [
+        ("clicks", [{"fomaml"}, {"naive", "dice", "e-maml", "promp"}]),
+        ("policy", [{"fomaml"}, {"naive", "e-maml"}, {"dice"}, {"promp"}]),
+    ],
+)
+def test_which_estimators_of_a_step_are_the_same(inner, alike):
+    networks = {
+        name: network_for(small_population(), RuleConfig(inner=inner, every=3, estimator=name))
+        for name in ESTIMATORS
+    }
+    inputs = torch.randn(10, 4, networks["naive"].trunk.read_width).abs()
+    found = {}
+    for name, network in networks.items():
+        value = network.relive(inputs).sin().sum()
+        (found[name],) = torch.autograd.grad(value, network.trunk.taste.head.weight)
+    for one, other in itertools.combinations(ESTIMATORS, 2):
+        same = any({one, other} <= group for group in alike)
+        assert torch.equal(found[one], found[other]) == same, (one, other)
 
 
 def test_batch_of_one_equals_the_row_of_a_batch_whose_users_came_at_different_times():
@@ -275,6 +311,58 @@ def test_meta_training_makes_users_who_adapt(inner, probes):
     assert curve[20:].mean() > curve[:2].mean() + 0.15
 
 
+@pytest.mark.parametrize(("inner", "probes"), [("clicks", 8), ("clicks", 0), ("policy", 0)])
+def test_a_trust_region_bounds_each_update_and_users_adapt(inner, probes, tmp_path):
+    population = replace(jumpers(jumps=False), max_requests=20)
+    config = MAMLConfig(
+        iterations=4, users=48, hidden=8, probes=probes, unseen_only=False, validate_every=4,
+        validation_users=8, sharpness=1.0, rule=RuleConfig(inner=inner, every=4, rate=0.2),
+        ppo=PPOConfig(objective="trpo", max_divergence=0.05, epochs=1, minibatches=2),
+    )  # fmt: skip
+    policy = MAML(config).fit(population, tmp_path)
+    divergences = [line["kl"] for line in learning_curve(tmp_path)]
+    assert 0.005 < min(divergences) <= max(divergences) <= 0.05
+    # By chance .5, knowing the persona .9.
+    assert expected_clicks(policy, population, 200)[10:].mean() > 0.8
+
+
+def test_users_are_followed_as_far_as_their_trials_went_and_no_further():
+    trunk = network_for(small_population(), RuleConfig(every=3, adapted="all")).trunk
+    inputs, lengths = torch.rand(11, 4, trunk.read_width), [10, 7, 2, 3]
+    found = trunk.follow(inputs, torch.arange(10)[:, None] < torch.tensor(lengths))
+    for user, length in enumerate(lengths):
+        lived = torch.ones(length, 1, dtype=torch.bool)
+        alone = trunk.follow(inputs[: length + 1, [user]], lived)
+        for ours, theirs in zip(found, alone, strict=True):
+            torch.testing.assert_close(ours[[user]], theirs)
+    assert all((part[2] == 0).all() and (part[3] != 0).any() for part in found)
+
+
+@pytest.mark.parametrize(
+    ("run_type", "config"),
+    [
+        (ReptileRun, ReptileConfig(
+            users=24, hidden=8, validation_users=4, expected_rewards=False)),
+        (GradientAggregationRun, GradientAggregationConfig(
+            users=24, hidden=8, validation_users=4, expected_rewards=False, weighting="hard")),
+    ],
+)  # fmt: skip
+def test_what_is_recorded_after_a_trial_teaches_nothing(run_type, config):
+    population = small_population(max_requests=30)
+    population = replace(population, model=replace(population.model, churn=0.3))
+    trials = run_type(Worker(), config, population)._collect(0)
+    ended = ~torch.cat([trials.alive[:1], trials.alive])
+    assert 0.2 < ended.float().mean() < 0.8
+    found = []
+    for inputs in (trials.inputs, torch.where(ended[..., None], 1.0, trials.inputs)):
+        run = run_type(Worker(), config, population)
+        run._collect = lambda seed, inputs=inputs: replace(trials, inputs=inputs)
+        run.update(0, 0.5)
+        found.append(torch.cat([weight.grad.flatten() for weight in run.start_weights()]))
+    assert torch.equal(*found)
+    assert found[0].abs().max() > 1e-3
+
+
 @pytest.mark.parametrize(
     ("learner", "config"),
     [
@@ -290,8 +378,20 @@ def test_saved_policies_act_as_before_and_runs_resume_to_the_bit(learner, config
     population = small_population()
     whole = learner(config).fit(population, tmp_path / "whole")
     loaded = load_any(tmp_path / "whole")
-    learner(replace(config)).fit(population, tmp_path / "cut", progress=None)
+
+    class KilledError(Exception):
+        pass
+
+    def kill(iteration, *_):
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        learner(config).fit(population, tmp_path / "cut", progress=kill)
+    assert len(learning_curve(tmp_path / "cut")) == 1
     resumed = learner(config).fit(population, tmp_path / "cut", resume=True)
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
+    assert learning_curve(tmp_path / "whole") == learning_curve(tmp_path / "cut")
     seen = observations(population)
     states = [policy.start(5) for policy in (whole, loaded, resumed)]
     for observation in seen:
@@ -325,6 +425,8 @@ def test_the_learners_have_names():
         (lambda: MAMLConfig(probes=-1), "hidden must be at least 1 and probes not negative"),
         (lambda: MAMLConfig(ppo=PPOConfig(gamma=1.0)), "gamma must be below 1"),
         (lambda: ReptileConfig(temperature=0.0), "temperature positive"),
+        (lambda: ReptileConfig(schedule="adaptive"), "measures no divergence"),
+        (lambda: GradientAggregationConfig(schedule="adaptive"), "constant, linear, inverse-time"),
         (lambda: GradientAggregationConfig(aggregate="votes"), "aggregate must be one of"),
     ],
 )

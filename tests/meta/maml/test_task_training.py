@@ -116,6 +116,17 @@ def test_navigation_meets_the_published_returns():
         ({"inner_steps": 4}, "inner_steps must lie in"),
         ({"estimator": "reinforce"}, "estimator must be one of"),
         ({"round_weights": (1.0,)}, "round_weights must be 2 numbers"),
+        ({"round_weights": (0.0, 0.0)}, "round_weights must sum to more than 0"),
+        ({"outer": "foo"}, "outer must be one of .*, got 'foo'"),
+        ({"adapted": "foo"}, "adapted must be one of .*, got 'foo'"),
+        ({"baseline": "foo"}, "baseline must be one of .*, got 'foo'"),
+        ({"schedule": "adaptive"}, "constant, linear, inverse-time or cosine"),
+        ({"schedule": "foo"}, "unknown learning-rate schedule"),
+        ({"tasks": 0}, "tasks must be at least 1, got 0"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"clip": -1.0}, "clip must be positive"),
+        ({"inner_rate": float("nan")}, "inner_rate must not be negative, got nan"),
+        ({"gamma": 1.5}, "gamma must lie in"),
     ],
 )
 def test_bad_config_is_refused(change, message):
