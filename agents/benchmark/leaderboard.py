@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from driftrec.agents.aggregates import mean_ranks
 from driftrec.agents.benchmark.numbers import (
     SCORE_DECIMALS,
     duration,
@@ -24,7 +27,6 @@ SOON = {
     "ctr-first-10": "first 10",
     "ctr-first-20": "first 20",
     "ctr-first-50": "first 50",
-    "requests-to-plateau": "requests to 90% of its plateau",
 }
 
 STAYING = {"ctr": "CTR", "retention-7": "active on or after day 7", "retention-30": "day 30"}
@@ -78,6 +80,11 @@ def _competes(name: str, family: str, *, meta: bool) -> bool:
     return family != "reference" or name in OPEN_REFERENCES
 
 
+def _is_open(name: str, family: str) -> bool:
+    """Whether a method knows no more of users than it could in earnest."""
+    return any(_competes(name, family, meta=meta) for meta in (True, False))
+
+
 def _measured(interval: Mapping[str, Any]) -> bool:
     return interval["value"] is not None
 
@@ -88,6 +95,7 @@ def _suite(summary: Summary) -> str:
         f"## {escaped(summary['title'])}",
         "",
         escaped(summary["question"]),
+        *_clicks_or_people(summary),
         "",
         f"Suite `{summary['suite']}`, size {summary['size']}, {len(summary['scenarios'])} "
         f"scenarios; {_measured_on(summary)}; {duration(summary['seconds'])} of CPU time"
@@ -103,6 +111,32 @@ def _suite(summary: Summary) -> str:
         "",
         _duel(summary),
     ])  # fmt: skip
+
+
+def _clicks_or_people(summary: Summary) -> list[str]:
+    """What a suite on retention is ranked by, and how that agrees with who stays."""
+    if not summary["suite"].startswith("retention"):
+        return []
+    found = [
+        (one["name"], _rank_correlation(one, "ctr", "retention-30")) for one in summary["scenarios"]
+    ]
+    known = [f"{number(value, 2)} in {escaped(name)}" for name, value in found if value is not None]
+    text = "The table ranks by clicks, as in all suites; who keeps people is in *Who stays*, below."
+    if known:
+        text += (
+            f" Rank correlation of CTR with activity on day 30, over methods: {', '.join(known)}."
+        )
+    return ["", text]
+
+
+def _rank_correlation(scenario: Mapping[str, Any], one: str, other: str) -> float | None:
+    """Of two metrics over a scenario's methods; None where there are too few, or all are alike."""
+    both = [[row["metrics"][part]["value"] for part in (one, other)] for row in scenario["methods"]]
+    known = [pair for pair in both if None not in pair]
+    ranks = [mean_ranks(np.array(column)) for column in zip(*known, strict=True)]
+    if len(known) < 2 or any(np.ptp(column) == 0 for column in ranks):
+        return None
+    return float(np.corrcoef(np.stack(ranks))[0, 1])
 
 
 def _measured_on(summary: Summary) -> str:
@@ -121,8 +155,8 @@ def _ranking(summary: Summary) -> str:
     rows = []
     for place, row in enumerate(summary["overall"], 1):
         numbers = [estimate(row[part], SCORE_DECIMALS) for part in ("score", "iqm", "median")]
-        knows_more = not any(_competes(row["method"], row["family"], meta=m) for m in (True, False))
-        name = f"*{escaped(row['method'])}*" if knows_more else escaped(row["method"])
+        name = escaped(row["method"])
+        name = name if _is_open(row["method"], row["family"]) else f"*{name}*"
         about = (number(row["rank"], 1), str(row["scenarios"]), duration(row["cpu_seconds"]))
         rows.append((str(place), name, row["family"], *numbers, *about))
     headings = (
@@ -145,7 +179,7 @@ def _by_scenario(summary: Summary) -> str:
     lines += ["", _table(headings, rows)]
     for one in summary["scenarios"]:
         if summary["suite"].startswith("cold-start"):
-            lines.append(_measures(one, "Who learns soon", SOON))
+            lines += [_measures(one, "Who learns soon", SOON), *_soon(one)]
         if summary["suite"].startswith("retention"):
             lines.append(_measures(one, "Who stays", STAYING))
         if one["jump"]:
@@ -171,6 +205,30 @@ def _measures(scenario: Mapping[str, Any], title: str, columns: Mapping[str, str
     ]
     table = _table(("method", *columns.values()), rows)
     return f"\n{title} in {escaped(scenario['name'])}:\n\n{table}"
+
+
+def _soon(scenario: Mapping[str, Any]) -> list[str]:
+    """How many methods are above the baseline with their whole interval, over first requests."""
+    rows = [row for row in scenario["methods"] if _measured(row["metrics"]["ctr"])]
+    base = {row["name"]: row["metrics"] for row in rows}.get(scenario["baseline"])
+    if base is None:
+        return []
+    rivals = [
+        row
+        for row in rows
+        if _is_open(row["name"], row["family"]) and row["name"] != scenario["baseline"]
+    ]
+    counts = [
+        f"{sum(row['metrics'][part]['low'] > base[part]['high'] for row in rivals)} over the "
+        f"{title.removeprefix('CTR, ')}"
+        for part, title in SOON.items()
+    ]
+    return [
+        "",
+        f"Of {len(rivals)} other methods that compete, so many have their whole interval above "
+        f"that of {escaped(scenario['baseline'])}: {', '.join(counts)}. This is a strict test, "
+        "since they meet the same users.",
+    ]
 
 
 def _duel(summary: Summary) -> str:

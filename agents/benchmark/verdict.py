@@ -108,9 +108,10 @@ def on_average(rows: Sequence[Judged], a: str) -> str:
     mean = mean_difference(rows)
     if mean["value"] is None:
         return ""
-    way = "lower" if mean["value"] < 0 else "higher"
-    interval = estimate(mean, 3, "+")
-    return f"On average {a}'s CTR is {abs(mean['value']):.3f} {way}: {interval}."
+    size = f"{abs(mean['value']):.3f}"
+    by_how_much = f"{size} {'lower' if mean['value'] < 0 else 'higher'}"
+    told = by_how_much if float(size) else "no different"
+    return f"On average {a}'s CTR is {told}: {estimate(mean, 3, '+')}."
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -68,9 +68,46 @@ def test_what_a_suite_asks_has_a_table(summary: dict[str, Any]) -> None:
     assert text.count("Who learns soon in") == len(changed["scenarios"])
     assert text.count("Who recovers from the jump in") == 1
     soon = tables(text.split("Who learns soon in", 1)[1])[0]
-    assert soon[0][1:3] == ["CTR, first 5 requests", "first 10"]
+    assert soon[0] == ["method", "CTR, first 5 requests", "first 10", "first 20", "first 50"]
     row = next(row for row in changed["scenarios"][0]["methods"] if row["name"] == soon[2][0])
     assert soon[2][1].startswith(f"{row['metrics']['ctr-first-5']['value']:.3f}")
+
+
+def test_who_learns_soon_is_counted_by_whole_intervals_above_the_baseline(
+    summary: dict[str, Any],
+) -> None:
+    changed = copy.deepcopy(summary)
+    changed["suite"], changed["scenarios"] = "cold-start-v9", changed["scenarios"][:1]
+    rows = {row["name"]: row["metrics"] for row in changed["scenarios"][0]["methods"]}
+    for metrics in rows.values():
+        for count in (5, 10, 20, 50):
+            metrics[f"ctr-first-{count}"] = {"value": 0.5, "low": 0.4, "high": 0.6}
+    above = {"value": 0.7, "low": 0.601, "high": 0.8}
+    rows["rl2"]["ctr-first-20"] = rows["als"]["ctr-first-50"] = rows["rl2"]["ctr-first-50"] = above
+    # Oracles are above from the start, and do not count.
+    rows["clairvoyant"]["ctr-first-5"] = rows["filter-ucb"]["ctr-first-5"] = above
+    others = len(rows) - len({"most-popular", "clairvoyant", "filter-ucb"})
+    assert (
+        f"Of {others} other methods that compete, so many have their whole interval above that of "
+        "most-popular: 0 over the first 5 requests, 0 over the first 10, 1 over the first 20, 2 "
+        "over the first 50."
+    ) in leaderboard([changed])
+
+
+def test_where_people_leave_the_order_by_clicks_is_held_against_who_stays(
+    summary: dict[str, Any], other_summary: dict[str, Any]
+) -> None:
+    """Of n methods in reverse order the rank correlation is -1; where all stay alike, none."""
+    changed = copy.deepcopy(other_summary)
+    changed["scenarios"] = changed["scenarios"][:3]
+    for scenario, sign in zip(changed["scenarios"], (1, -1, 0), strict=True):
+        for place, row in enumerate(row for row in scenario["methods"] if row["runs"]):
+            row["metrics"]["ctr"]["value"] = place / 100
+            row["metrics"]["retention-30"]["value"] = 0.5 + sign * place / 50
+    text = leaderboard([changed])
+    assert "The table ranks by clicks" in text
+    assert "over methods: 1.00 in no-drift, -1.00 in slow-drift." in text
+    assert "ranks by clicks" not in leaderboard([summary])
 
 
 def test_whoever_knows_too_much_does_not_compete(text: str, summary: dict[str, Any]) -> None:

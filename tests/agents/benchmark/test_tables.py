@@ -15,7 +15,7 @@ from rich.table import Table
 from driftrec.agents.benchmark.comparing import compare
 from driftrec.agents.benchmark.numbers import bounds, duration, number, p_value
 from driftrec.agents.benchmark.tables import results_table, to_latex, to_markdown
-from driftrec.agents.benchmark.verdict import judged, mean_difference
+from driftrec.agents.benchmark.verdict import judged, mean_difference, on_average
 
 LEVEL = 0.95
 DOCUMENT = r"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{}\end{{document}}"
@@ -169,6 +169,15 @@ def test_the_mean_difference_has_the_mean_of_the_bounds(summary: dict[str, Any])
     for part in ("value", "low", "high"):
         assert mean[part] == pytest.approx(sum(one[part] for one in known) / 3)
     assert mean_difference([])["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.012, "0.012 higher"), (-0.02, "0.020 lower"), (-0.0004, "no different")],
+)
+def test_a_mean_difference_that_rounds_to_nothing_has_no_side(value: float, told: str) -> None:
+    rows = [judged(between(value, value - 0.01, value + 0.01, 0.5), "x", "y", LEVEL)]
+    assert on_average(rows, "x").startswith(f"On average x's CTR is {told}: ")
 
 
 def test_compare_says_who_is_better_by_how_much_and_how_sure(
