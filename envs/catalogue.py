@@ -14,30 +14,11 @@ LOOKED_UP = ("features", "topics", "topic", "quality")
 """What a catalogue says of each item."""
 
 
-class _Shown:
-    """What a catalogue says of items, looked up when it is first read: few users need all of it."""
-
-    __slots__ = ("_catalogue", "topic")
-
-    _catalogue: Catalogue
-    topic: Array
-
-    def _belong_to(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-
-    def __getattr__(self, name: str) -> Array:
-        if name not in LOOKED_UP:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        known = getattr(self, "_catalogue", None)
-        # A slate that was put together by hand has all but the main topic.
-        found = main_topic(self.topics) if known is None else known.look_up(name, self.items)
-        setattr(self, name, found)
-        return found
-
-
-@dataclass(slots=True)
-class Slate(_Shown):
+@dataclass
+class Slate:
     """The items shown in one request, with what the catalogue says of them.
+
+    Of large batches that is looked up when it is first read: few users need all of it.
 
     Attributes:
         items: item numbers, shape `(users, slate)`.
@@ -45,7 +26,6 @@ class Slate(_Shown):
         topics: shape `(users, slate, topics)`.
         quality: logits, shape `(users, slate)`.
         repeats: 1 where this user was shown the item before in this trial, `(users, slate)`.
-        topic: number of the topic that has the largest share, integer `(users, slate)`.
     """
 
     items: Array
@@ -53,6 +33,19 @@ class Slate(_Shown):
     topics: Array
     quality: Array
     repeats: Array
+
+    @property
+    def topic(self) -> Array:
+        """Number of the topic that has the largest share, integer `(users, slate)`."""
+        known = vars(self).get("catalogue")
+        return main_topic(self.topics) if known is None else known.look_up("topic", self.items)
+
+    def __getattr__(self, name: str) -> Array:
+        if name not in LOOKED_UP:
+            raise AttributeError(f"Slate has no attribute {name!r}")
+        found = vars(self)["catalogue"].look_up(name, self.items)
+        setattr(self, name, found)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +136,7 @@ class Catalogue:
         else:
             slate = Slate.__new__(Slate)
             slate.items, slate.repeats = items, repeats
-        slate._belong_to(self)
+        vars(slate)["catalogue"] = self
         return slate
 
     def look_up(self, name: str, items: Array) -> Array:

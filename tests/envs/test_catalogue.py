@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftrec.envs import Catalogue, synthetic_catalogue
@@ -9,6 +9,7 @@ from driftrec.envs.arrays import library, take, to_numpy
 SMALL = synthetic_catalogue(20, np.random.default_rng(0), dimension=3, topics=4)
 
 
+@settings(deadline=None)  # The first to need torch imports it.
 @given(
     st.sampled_from([0, 1, 4, 63, 64, 100]),
     st.integers(1, 3),
