@@ -52,11 +52,11 @@ from driftrec.envs.random import RandomStreams, Stream
 from driftrec.envs.recsim_ng import story_population
 from driftrec.envs.rewards import REWARDS
 from driftrec.envs.scores import reference_scores
-from driftrec.envs.simulation import Simulation, Trials, UserModelError
+from driftrec.envs.simulation import Simulation, Trials
 from driftrec.envs.slate import slate_population
 from driftrec.envs.storage import StorageError, load_population, save_population
 from driftrec.envs.tabular_mdp import TabularMDP, tabular_population
-from driftrec.envs.user_model import ReturnGap, UserModel
+from driftrec.envs.user_model import ReturnGap, UserModel, UserModelError
 from driftrec.envs.vector import RecommendationVectorEnv
 from driftrec.envs.wrapped_users import WrappedUsers
 

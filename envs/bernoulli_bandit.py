@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class BernoulliBanditEnv(RecommendationEnv):
     """
 
     def __init__(self, arms: int = 5, pulls: int = 10, **options: Any) -> None:
-        super().__init__(bernoulli_population(arms, pulls), **options)
+        super().__init__(partial(bernoulli_population, arms=arms, pulls=pulls), **options)
 
 
 class BernoulliBanditVectorEnv(RecommendationVectorEnv):
@@ -111,4 +112,4 @@ class BernoulliBanditVectorEnv(RecommendationVectorEnv):
     def __init__(
         self, num_envs: int = 1, *, arms: int = 5, pulls: int = 10, **options: Any
     ) -> None:
-        super().__init__(bernoulli_population(arms, pulls), num_envs, **options)
+        super().__init__(partial(bernoulli_population, arms=arms, pulls=pulls), num_envs, **options)

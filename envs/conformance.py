@@ -10,15 +10,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from driftrec.envs.answers import SLACK, kind_of
 from driftrec.envs.arrays import duplicate, leaves, to_library
 from driftrec.envs.catalogue import Catalogue, Slate
 from driftrec.envs.conformance_stream import DriftStream
 from driftrec.envs.random import RandomStreams
-from driftrec.envs.simulation import UserModelError
-from driftrec.envs.user_model import UserModel
-
-SLACK = 1e-6
-"""Rounding that a probability may lie outside [0, 1] by."""
+from driftrec.envs.user_model import UserModel, UserModelError
 
 KINDS = {"b": "booleans", "u": "integers", "i": "integers", "f": "floats"}
 """Kinds of arrays, each of which holds what those before it do."""
@@ -226,10 +223,3 @@ class Kit:
             f"{what} must be writeable, since rows are given to new users in place: return a copy "
             "of it",
         )
-
-
-def kind_of(value: Any) -> str:
-    """What something is, for an error."""
-    if value is None:
-        return "None (is a return missing?)"
-    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__

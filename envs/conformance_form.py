@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from driftrec.envs.answers import kind_of
 from driftrec.envs.arrays import leaves
-from driftrec.envs.conformance import KINDS, Kit, kind_of
+from driftrec.envs.conformance import KINDS, Kit
 from driftrec.envs.random import RandomStreams
 from driftrec.envs.user_model import ReturnGap
 

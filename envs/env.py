@@ -10,7 +10,7 @@ import numpy as np
 
 from driftrec.envs.arrays import to_numpy
 from driftrec.envs.observation import Observation, observe_alone
-from driftrec.envs.population import Population
+from driftrec.envs.populations import PopulationSource
 from driftrec.envs.rendering import TrialRecord, draw_text, draw_trial
 from driftrec.envs.rewards import Reward
 from driftrec.envs.vector import RecommendationVectorEnv
@@ -22,7 +22,7 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
     This is a batch of one of `RecommendationVectorEnv`: the same seed brings the same trial.
 
     Args:
-        population: a `Population`, or the name of one.
+        population: a `Population`, the name of one, or a function that makes one of parameters.
         split: the part of the population the user comes from.
         reward: name of the reward, or weights of several.
         parameters: changes to the user model's parameters.
@@ -39,7 +39,7 @@ class RecommendationEnv(gymnasium.Env[Observation, Any]):
 
     def __init__(
         self,
-        population: Population | str,
+        population: PopulationSource,
         *,
         split: str = "train",
         reward: Reward = "clicks",

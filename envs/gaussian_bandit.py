@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -96,7 +97,7 @@ class GaussianBanditEnv(RecommendationEnv):
     """
 
     def __init__(self, arms: int = 5, pulls: int = 500, sd: float = 0.3, **options: Any) -> None:
-        super().__init__(gaussian_population(arms, pulls, sd), **options)
+        super().__init__(partial(gaussian_population, arms=arms, pulls=pulls, sd=sd), **options)
 
 
 class GaussianBanditVectorEnv(RecommendationVectorEnv):
@@ -111,4 +112,6 @@ class GaussianBanditVectorEnv(RecommendationVectorEnv):
         sd: float = 0.3,
         **options: Any,
     ) -> None:
-        super().__init__(gaussian_population(arms, pulls, sd), num_envs, **options)
+        super().__init__(
+            partial(gaussian_population, arms=arms, pulls=pulls, sd=sd), num_envs, **options
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -127,7 +128,11 @@ class LinearBanditEnv(RecommendationEnv):
         arms_seed: int = ARMS_SEED,
         **options: Any,
     ) -> None:
-        super().__init__(linear_population(arms, pulls, dimension, sd, arms_seed), **options)
+        population = partial(
+            linear_population, arms=arms, pulls=pulls, dimension=dimension, sd=sd,
+            arms_seed=arms_seed,
+        )  # fmt: skip
+        super().__init__(population, **options)
 
 
 class LinearBanditVectorEnv(RecommendationVectorEnv):
@@ -144,5 +149,8 @@ class LinearBanditVectorEnv(RecommendationVectorEnv):
         arms_seed: int = ARMS_SEED,
         **options: Any,
     ) -> None:
-        population = linear_population(arms, pulls, dimension, sd, arms_seed)
+        population = partial(
+            linear_population, arms=arms, pulls=pulls, dimension=dimension, sd=sd,
+            arms_seed=arms_seed,
+        )  # fmt: skip
         super().__init__(population, num_envs, **options)

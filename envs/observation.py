@@ -16,7 +16,8 @@ from driftrec.envs.arrays import (
     take,
     to_numpy,
 )
-from driftrec.envs.simulation import Simulation, UserModelError
+from driftrec.envs.simulation import Simulation
+from driftrec.envs.user_model import UserModelError
 
 Observation: TypeAlias = dict[str, Array]
 """A batch of observations: the keys of `observation_space`, first axis the user."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from driftrec.envs.catalogue import Catalogue
 from driftrec.envs.user_model import UserModel
 
@@ -107,17 +109,40 @@ class Population:
     def replace_parameters(self, **parameters: Any) -> Population:
         """The same population with parameters of its user model changed in every split.
 
+        Catalogues, slate and limits of trials stay as they are.
+
         Raises:
-            ValueError: if the user model has no such parameter.
+            ValueError: if the user model has no such parameter, or would come with another
+                catalogue than the population shows.
         """
         variants = {
-            name: (_changed(model, parameters), catalogue)
+            name: (self._changed(model, catalogue, parameters), catalogue)
             for name, (model, catalogue) in self.variants.items()
         }
-        return replace(self, model=_changed(self.model, parameters), variants=variants)
+        model = self._changed(self.model, self.catalogue, parameters)
+        return replace(self, model=model, variants=variants)
+
+    def _changed(
+        self, model: UserModel, catalogue: Catalogue, parameters: Mapping[str, Any]
+    ) -> UserModel:
+        check_parameters(model, parameters)
+        changed = replace(model, **parameters)
+        own = _same_items(catalogue, model.default_catalogue())
+        if own and not _same_items(catalogue, changed.default_catalogue()):
+            raise ValueError(
+                f"{sorted(parameters)} of {type(model).__name__} must leave the catalogue as it "
+                f"is, which the population {self.name!r} goes on showing, got another: give them "
+                "to the function that makes the population, or to population_of(model, name)"
+            )
+        return changed
 
 
-def _changed(model: UserModel, parameters: Mapping[str, Any]) -> UserModel:
+def check_parameters(model: UserModel, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that a user model does not have.
+
+    Raises:
+        ValueError: if it has not all of them.
+    """
     if not is_dataclass(model):
         raise ValueError(
             f"{type(model).__name__} is no dataclass: its parameters cannot be changed"
@@ -127,5 +152,10 @@ def _changed(model: UserModel, parameters: Mapping[str, Any]) -> UserModel:
         raise ValueError(
             f"{type(model).__name__} has no parameter {sorted(unknown)}; it has {sorted(known)}"
         )
-    changed: UserModel = replace(model, **parameters)
-    return changed
+
+
+def _same_items(one: Catalogue, other: Catalogue) -> bool:
+    return one is other or all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("features", "topics", "quality")
+    )

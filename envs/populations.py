@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from driftrec.envs.population import Population
+from driftrec.envs.population import Population, check_parameters
 from driftrec.envs.user_model import UserModel
 
 ENTRY_POINTS = "driftrec.user_models"
 """Entry-point group in which other packages name a `UserModel`, or what makes a population."""
+
+PopulationSource = Population | str | Callable[..., Population]
+"""A population, the name of one, or a function that makes one of parameters of its users."""
 
 _populations: dict[str, Callable[[], Population]] = {}
 _user_models: dict[str, Callable[[], UserModel]] = {}
@@ -88,11 +91,29 @@ def population_of(model: UserModel, name: str) -> Population:
 
 
 def resolve_population(
-    population: Population | str, parameters: Mapping[str, Any] | None = None
+    population: PopulationSource, parameters: Mapping[str, Any] | None = None
 ) -> Population:
-    """A population by name or as it is, with parameters of its user model changed."""
-    found = make_population(population) if isinstance(population, str) else population
-    return found.replace_parameters(**parameters) if parameters else found
+    """A population by name, as it is, or made by a function, with parameters of its users changed.
+
+    A function is given the parameters, so that catalogues and limits go with them.
+
+    Raises:
+        ValueError: if the users have no such parameter, or a population that is made already
+            would need another catalogue.
+    """
+    if isinstance(population, str):
+        population = make_population(population)
+    if not isinstance(population, Population):
+        return _made(population, parameters or {})
+    return population.replace_parameters(**parameters) if parameters else population
+
+
+def _made(factory: Callable[..., Population], parameters: Mapping[str, Any]) -> Population:
+    try:
+        return factory(**parameters)
+    except TypeError:
+        check_parameters(factory().model, parameters)
+        raise
 
 
 def _register(table: dict[str, Any], name: str, factory: Any) -> None:

@@ -100,15 +100,34 @@ class TrialRecord:
         return len(self.items)
 
     def summary(self) -> str:
-        """One line: the population, clicks, sessions, days and how it ended."""
-        shown = sum(map(len, self.items))
-        clicks = float(sum(values.sum() for values in self.feedback))
-        rate = f" ({clicks / shown:.0%})" if shown else ""
+        """One line: the population, clicks or other feedback, sessions, days and how it ended."""
         sessions = self.session[max(len(self) - 1, 0)] + 1
         return (
-            f"{self.split.population}, {self.split.name}: {clicks:g} of {shown} clicked{rate}, "
+            f"{self.split.population}, {self.split.name}: {self._answers()}, "
             f"{_counted(sessions, 'session')} over {self.day[max(len(self) - 1, 0)]:.1f} days"
             + (f", {self.ending}" if self.ending else "")
+        )
+
+    def _answers(self) -> str:
+        shown = sum(map(len, self.items))
+        total = float(sum(values.sum() for values in self.feedback))
+        if self.of_clicks:
+            return f"{total:g} of {shown} clicked" + (f" ({total / shown:.0%})" if shown else "")
+        each = f" ({total / shown:.3g} each)" if shown else ""
+        return f"feedback of {total:g} on {_counted(shown, 'item')}{each}"
+
+    @property
+    def of_clicks(self) -> bool:
+        """Whether feedback is clicks, from 0 to 1."""
+        return tuple(self.split.model.feedback_range) == (0, 1)
+
+    def feedback_limits(self) -> tuple[float, float]:
+        """The lowest and the highest feedback: where there is no bound, of the record itself."""
+        low, high = self.split.model.feedback_range
+        feedback = np.concatenate(self.feedback)
+        return (
+            low if np.isfinite(low) else float(feedback.min()),
+            high if np.isfinite(high) else float(feedback.max()),
         )
 
 
@@ -158,8 +177,9 @@ def draw_text(record: TrialRecord) -> str:
             f"session {record.session[len(record) - 1] + 1}, its request {position}"
         )
         lines += _shown_lines(record)
-        clicks = np.array([values.mean() for values in record.feedback[-40:]])
-        lines.append(f"{'clicks':<13}{_bars(clicks, *record.split.model.feedback_range)}")
+        answers = np.array([values.mean() for values in record.feedback[-40:]])
+        name = "clicks" if record.of_clicks else "feedback"
+        lines.append(f"{name:<13}{_bars(answers, *record.feedback_limits())}")
     return "\n".join(lines + _hidden_lines(record))
 
 
@@ -180,9 +200,9 @@ def draw_trial(record: TrialRecord) -> np.ndarray:
 def trial_figure(record: TrialRecord) -> Figure:
     """The trial so far as a matplotlib figure, to show or to save.
 
-    What was shown, by topic, and what was clicked; click rate beside the hidden click
-    probability; then the hidden state: mood, satisfaction, taste and satiation by topic for a
-    `DriftingUser`, for others each number of their state.
+    What was shown, by topic, and what was clicked; click rate (or other feedback) beside what was
+    expected of it, where that is known; then the hidden state: mood, satisfaction, taste and
+    satiation by topic for a `DriftingUser`, for others each number of their state.
 
     Raises:
         ImportError: if matplotlib is not installed.
@@ -208,10 +228,11 @@ def topic_names(record: TrialRecord) -> list[str]:
 
 def _shown_lines(record: TrialRecord) -> list[str]:
     catalogue, names = record.split.catalogue, topic_names(record)
+    words = {0.0: "not clicked", 1.0: "clicked"} if record.of_clicks else {}
     lines = []
     for item, feedback in zip(record.items[-1], record.feedback[-1], strict=True):
         title = f" {catalogue.titles[item]!r}" if catalogue.titles else ""
-        answer = {0.0: "not clicked", 1.0: "clicked"}.get(float(feedback), f"{feedback:g}")
+        answer = words.get(float(feedback), f"{feedback:g}")
         topic = names[int(catalogue.topics[item].argmax())]
         lines.append(f"{'shown':<13}item {item}{title}, {topic}: {answer}")
     return lines[:TEXT_ITEMS]

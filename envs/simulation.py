@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from driftrec.envs.answers import (
+    CLICKS,
+    breach,
+    check_answer,
+    check_feedback,
+    check_state,
+    check_visits,
+)
 from driftrec.envs.arrays import (
     Array,
     as_float32,
@@ -17,17 +25,13 @@ from driftrec.envs.arrays import (
     to_library,
 )
 from driftrec.envs.candidates import Arrivals, Candidates
-from driftrec.envs.feedback import IndependentClicks, LogisticClicks, MultinomialClick
 from driftrec.envs.population import Split
 from driftrec.envs.random import RandomStreams
 from driftrec.envs.user_model import UserModel
+from driftrec.envs.user_model import UserModelError as UserModelError  # raised here
 
 AHEAD = 512
 """Most users that are drawn before they are called for."""
-
-
-class UserModelError(ValueError):
-    """A user model returned something that its contract rules out."""
 
 
 @dataclass(slots=True)
@@ -197,7 +201,8 @@ class Simulation:
             items: valid item numbers, int64 `(users, slate)`; the array is kept.
 
         Raises:
-            UserModelError: if the model's feedback or probabilities are not as its contract says.
+            UserModelError: if what the model gives is not as its contract says; its form is
+                looked at in the first step after a reset.
         """
         model, before = self.model, self.state
         cells = self._first_cell + items
@@ -206,8 +211,14 @@ class Simulation:
         slate = self.catalogue.show(items, repeats)
         feedback = self._feedback(before, slate)
         state = model.react(before, slate, feedback)
+        if not self._checked:
+            check_state(model, "react", state, self.users)
         left, gone, elapsed = self._visits(state)
-        self.state = model.drift(state, elapsed, self.streams.drift)
+        after = model.drift(state, elapsed, self.streams.drift)
+        if not self._checked:
+            check_state(model, "drift", after, self.users)
+            self._checked = True
+        self.state = after
         trials = self._next_trials(items, feedback, left, gone, elapsed)
         if self.anyone_over:
             self._keep_over(before, trials)
@@ -241,19 +252,21 @@ class Simulation:
     def _visits(self, state: Any) -> tuple[Array, Array, Array]:
         """Who ends the session now, who of them for good, and the days until the next request."""
         if self._stays:
-            self._checked = True
             return self._nobody, self._nobody, self._pause
         xp = self.xp
         chance = self.streams.visits.uniform(self.users, 2)
-        left = chance[:, 0] < self._leave(state)
+        leave = self.model.leave(state)
+        if not self._checked:
+            check_visits(self.model, state, leave, self.users)
+        left = chance[:, 0] < leave
         rows = rows_where(left)
         if not rows.shape[0]:
             return left, left, self._pause
         law = self.model.return_after(state).rows(rows)
         gap = law.draw(rows_of(chance[:, 1], rows))
         if not self.model.verified and xp.count_nonzero(gap >= 0) != rows.shape[0]:
-            raise UserModelError(
-                f"{self._name}.return_after must give gaps of 0 days or more, got NaN or less"
+            raise breach(
+                self.model, "return_after must give gaps of 0 days or more, got NaN or less"
             )
         elapsed = duplicate(self._pause)
         elapsed[rows] = as_float32(gap)
@@ -262,32 +275,19 @@ class Simulation:
             elapsed[gone] = 0
         return left, gone, elapsed
 
-    def _leave(self, state: Any) -> Array:
-        leave = self.model.leave(state)
-        if not self._checked:
-            self._check_array("leave", leave, (self.users,))
-            if self.xp.count_nonzero((leave >= 0) & (leave <= 1)) != self.users:
-                raise UserModelError(f"{self._name}.leave must give probabilities in [0, 1]")
-            self._checked = True
-        return leave
-
     def _feedback(self, state: Any, slate: Any) -> Array:
         answer = self.model.respond(state, slate)
+        if not self._checked:
+            check_answer(self.model, answer)
         feedback = answer.draw(self.streams.response)
         if not self._checked:
-            self._check_array("respond(...).draw", feedback, (self.users, self.slate))
+            check_feedback(self.model, answer, feedback, (self.users, self.slate))
         if not self.model.verified:
             # A click is 0 or 1 whatever its chance, so there the chance is looked at.
-            clicks = isinstance(answer, IndependentClicks | LogisticClicks | MultinomialClick)
-            numbers = answer.mean if clicks else feedback
+            numbers = answer.mean if isinstance(answer, CLICKS) else feedback
             if self.xp.count_nonzero(self.xp.isfinite(numbers)) != self.users * self.slate:
-                raise UserModelError(f"{self._name}.respond must give finite feedback, got NaN")
+                raise breach(self.model, "respond must give finite feedback, got NaN")
         return feedback
-
-    def _check_array(self, method: str, array: Array, shape: tuple[int, ...]) -> None:
-        got = getattr(array, "shape", None)
-        if got is None or tuple(got) != shape:
-            raise UserModelError(f"{self._name}.{method} must have shape {shape}, got {got}")
 
     def _keep_over(self, state: Any, trials: Trials) -> None:
         """Undo the step in the users and the records of trials that were over already."""
@@ -320,6 +320,7 @@ class Simulation:
 
     def _new_users(self, users: int) -> Any:
         state = self.model.sample(users, self.streams.users)
+        check_state(self.model, "sample", state, users)
         return to_library(state, self.xp, self.device)
 
     def _new_trials(self, users: int) -> Trials:
@@ -340,10 +341,6 @@ class Simulation:
             churned=zeros(xp.bool),
             truncated=zeros(xp.bool),
         )
-
-    @property
-    def _name(self) -> str:
-        return type(self.model).__name__
 
 
 def among(simulation: Simulation, scores: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -210,7 +211,11 @@ class TabularMDPEnv(RecommendationEnv):
         sd: float = 1.0,
         **options: Any,
     ) -> None:
-        super().__init__(tabular_population(episodes, states, actions, steps, sd), **options)
+        population = partial(
+            tabular_population, episodes=episodes, states=states, actions=actions, steps=steps,
+            sd=sd,
+        )  # fmt: skip
+        super().__init__(population, **options)
 
 
 class TabularMDPVectorEnv(RecommendationVectorEnv):
@@ -227,5 +232,8 @@ class TabularMDPVectorEnv(RecommendationVectorEnv):
         sd: float = 1.0,
         **options: Any,
     ) -> None:
-        population = tabular_population(episodes, states, actions, steps, sd)
+        population = partial(
+            tabular_population, episodes=episodes, states=states, actions=actions, steps=steps,
+            sd=sd,
+        )  # fmt: skip
         super().__init__(population, num_envs, **options)

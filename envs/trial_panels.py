@@ -52,7 +52,7 @@ def compose(record: TrialRecord, history: DriftingHistory | None) -> Figure:
 
 def _draw_shown(panel: Axes, record: TrialRecord) -> None:
     """A cell for each item shown, in its topic's colour; clicked ones carry a dot."""
-    panel.set_ylabel("shown\n(•: clicked)")
+    panel.set_ylabel(f"shown\n(•: {'clicked' if record.of_clicks else 'above 0'})")
     panel.set_yticks([])
     if not len(record):
         return
@@ -70,21 +70,23 @@ def _draw_shown(panel: Axes, record: TrialRecord) -> None:
 
 
 def _draw_clicks(panel: Axes, record: TrialRecord) -> None:
-    """Moving click rate within the session, and the hidden expectation behind it."""
+    """Moving click rate within the session, and the hidden expectation behind it if it is known."""
     low, high = record.split.model.feedback_range
-    panel.set_ylabel("click rate" if high == 1 else "feedback")
+    panel.set_ylabel("click rate" if record.of_clicks else "feedback")
     if np.isfinite([low, high]).all():
         panel.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     if not len(record):
         return
     mean = np.array([values.mean() for values in record.feedback])
     requests = np.arange(1, len(record) + 1)
-    panel.plot(*_split_sessions(record, _expected(record)), ".-", color=QUIET, lw=1, ms=2.5)
+    lines = {f"mean of the session's last {WINDOW}": Line2D([], [], color=ACCENT, lw=2)}
+    if not record.split.model.observed_only:
+        lines["hidden expectation of what was shown"] = Line2D([], [], color=QUIET, lw=1)
+        panel.plot(*_split_sessions(record, _expected(record)), ".-", color=QUIET, lw=1, ms=2.5)
     panel.plot(*_split_sessions(record, _moving_mean(record, mean)), ".-", color=ACCENT, lw=2, ms=4)
     panel.scatter(requests, mean, s=9, color=np.where(mean > 0, INK, "#bbbbbb"), linewidths=0)
     panel.legend(
-        [Line2D([], [], color=ACCENT, lw=2), Line2D([], [], color=QUIET, lw=1)],
-        [f"mean of the session's last {WINDOW}", "hidden expectation of what was shown"],
+        list(lines.values()), list(lines),
         loc="lower right", bbox_to_anchor=(1, 1.04), ncols=2, frameon=False, fontsize=8,
         borderpad=0, borderaxespad=0.1,
     )  # fmt: skip

@@ -14,6 +14,10 @@ from driftrec.envs.feedback import FeedbackDistribution
 from driftrec.envs.random import Stream
 
 
+class UserModelError(ValueError):
+    """A user model returned something that its contract rules out."""
+
+
 @dataclass(frozen=True)
 class ReturnGap:
     """Days until a user's next session: log-logistic, or never.

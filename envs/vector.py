@@ -21,8 +21,7 @@ from driftrec.envs.observation import (
     observe,
     separate,
 )
-from driftrec.envs.population import Population
-from driftrec.envs.populations import resolve_population
+from driftrec.envs.populations import PopulationSource, resolve_population
 from driftrec.envs.rewards import Reward, reward_function
 from driftrec.envs.simulation import Simulation
 
@@ -37,7 +36,7 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
     `options={"reset_mask": mask}`.
 
     Args:
-        population: a `Population`, or the name of one.
+        population: a `Population`, the name of one, or a function that makes one of parameters.
         num_envs: number of users.
         split: the part of the population they come from.
         reward: name of the reward, or weights of several.
@@ -55,7 +54,7 @@ class RecommendationVectorEnv(VectorEnv[Observation, Array, Array]):
 
     def __init__(
         self,
-        population: Population | str,
+        population: PopulationSource,
         num_envs: int = 1,
         *,
         split: str = "train",

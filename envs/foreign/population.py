@@ -14,7 +14,10 @@ from driftrec.envs.foreign.interface import close, reset
 from driftrec.envs.foreign.spaces import Actions, as_gymnasium, read
 from driftrec.envs.foreign.users import Draw, Feedback, ForeignUsers
 from driftrec.envs.population import Population
-from driftrec.envs.simulation import UserModelError
+from driftrec.envs.user_model import UserModelError
+
+PARTS = ("action_space", "observation_space", "reset", "step")
+"""What an environment must have."""
 
 
 def foreign_population(
@@ -116,15 +119,22 @@ def _measured(blank: ForeignUsers) -> ForeignUsers:
             f"the factory of {blank.name!r} must take the keyword arguments that are drawn, "
             f"{drawn}; it raised {type(error).__name__}: {error}"
         ) from error
-    if not all(hasattr(env, name) for name in ("action_space", "observation_space", "step")):
+    missing = [name for name in PARTS if not hasattr(env, name)]
+    if missing:
         raise UserModelError(
-            f"the factory of {blank.name!r} must make an environment, with action_space, "
-            f"observation_space, reset and step, got {type(env).__name__}"
+            f"the factory of {blank.name!r} must make an environment, with {', '.join(PARTS)}, "
+            f"got {type(env).__name__} without {', '.join(missing)}"
         )
     actions = Actions.of(env.action_space)
-    observation = reset(env, 0)
     space = as_gymnasium(env.observation_space) if blank.observe is None else None
-    numbers = read(observation, blank.observe, space)
+    try:
+        observation = reset(env, 0)
+    except Exception as error:
+        raise blank.blame("reset", error, drawn, 0) from error
+    try:
+        numbers = read(observation, blank.observe, space)
+    except Exception as error:
+        raise blank.blame("reading the observation", error, drawn, 0) from error
     if numbers.ndim != 1:
         raise UserModelError(f"observe must give numbers along one axis, got shape {numbers.shape}")
     close(env)

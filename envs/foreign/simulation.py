@@ -12,7 +12,8 @@ from driftrec.envs.foreign.task import BEST, CHURNED, EARNED, ENDED, TRUNCATED, 
 from driftrec.envs.foreign.tasks import ForeignTasks
 from driftrec.envs.foreign.users import ForeignState, ForeignUsers
 from driftrec.envs.population import SPLITS, Split
-from driftrec.envs.simulation import Simulation, Trials, UserModelError
+from driftrec.envs.simulation import Simulation, Trials
+from driftrec.envs.user_model import UserModelError
 
 SEEDS = 2**31 // len(SPLITS)
 """Tasks of a split: whatever takes a seed of 31 bits can be given it."""
@@ -53,7 +54,13 @@ class ForeignSimulation(Simulation):
         self._begin(rows_where(mask))
 
     def step(self, items: Array) -> None:
-        """Show one slate to every user whose trial is not over; see `Simulation.step`."""
+        """Show one slate to every user whose trial is not over; see `Simulation.step`.
+
+        Raises:
+            RuntimeError: if the environments were closed since the last reset.
+        """
+        if self._tasks is None:
+            raise RuntimeError("the environments are closed: call reset to make others")
         super().step(items)
         self.state = replace(self.state, context=self._records.context)
 

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from driftrec.envs.arrays import Array
-from driftrec.envs.simulation import UserModelError
+from driftrec.envs.user_model import UserModelError
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,8 +13,8 @@ from gymnasium import spaces
 from driftrec.envs.arrays import Array
 from driftrec.envs.foreign.interface import close, reset, step
 from driftrec.envs.foreign.spaces import Actions, as_gymnasium, read
-from driftrec.envs.foreign.users import ForeignUsers
-from driftrec.envs.simulation import UserModelError
+from driftrec.envs.foreign.users import ForeignUsers, task_of
+from driftrec.envs.user_model import UserModelError
 
 ENDED, CHURNED, TRUNCATED, EARNED, BEST = range(5)
 HEAD = 5
@@ -152,8 +153,8 @@ class Task(gymnasium.Env[np.ndarray, np.ndarray]):
         except Exception as error:
             raise self._blame("step", error) from error
         record[ENDED:EARNED] = 0
-        record[EARNED] = self._number(reward)
-        record[HEAD : HEAD + users.actions.slate] = self._feedback(observation, reward, info)
+        record[EARNED] = paid = self._number(reward)
+        record[HEAD : HEAD + users.actions.slate] = self._feedback(observation, paid, info)
         if terminated or truncated:
             self._episode += 1
             if users.episodes == 1:
@@ -164,25 +165,26 @@ class Task(gymnasium.Env[np.ndarray, np.ndarray]):
         self._see(observation)
 
     def _number(self, reward: Any) -> float:
-        number = float(reward)
+        try:
+            number = float(reward)
+        except Exception as error:
+            raise self._blame("reading the reward", error) from error
         if not np.isfinite(number):
             raise UserModelError(f"a reward must be finite, got {number} {self._where()}")
         return number
 
-    def _feedback(self, observation: Any, reward: Any, info: Any) -> Any:
+    def _feedback(self, observation: Any, reward: float, info: Any) -> Any:
         users, slate = self._users, self._users.actions.slate
-        if users.feedback is None:
-            found = np.full(slate, float(reward) / slate)
-        elif not isinstance(users.feedback, str):
-            found = np.asarray(users.feedback(observation, float(reward), info), float)
-        elif users.feedback in info:
-            found = np.asarray(info[users.feedback], float)
-        else:
-            raise UserModelError(
-                f"info must hold the feedback under {users.feedback!r}, it holds {sorted(info)}"
-            )
+        try:
+            found = self._answer(observation, reward, info)
+        except UserModelError:
+            raise
+        except Exception as error:
+            raise self._blame("reading the feedback", error) from error
         if found.shape != (slate,) and not (slate == 1 and found.ndim == 0):
-            raise UserModelError(f"feedback must have shape ({slate},), got {found.shape}")
+            raise UserModelError(
+                f"feedback must have shape ({slate},), got {found.shape} {self._where()}"
+            )
         low, high = users.feedback_range
         if not ((found >= low) & (found <= high) & np.isfinite(found)).all():
             raise UserModelError(
@@ -190,6 +192,19 @@ class Task(gymnasium.Env[np.ndarray, np.ndarray]):
                 f"{found} {self._where()}"
             )
         return found
+
+    def _answer(self, observation: Any, reward: float, info: Any) -> Any:
+        users, slate = self._users, self._users.actions.slate
+        if users.feedback is None:
+            return np.full(slate, reward / slate)
+        if not isinstance(users.feedback, str):
+            return np.asarray(users.feedback(observation, reward, info), float)
+        if users.feedback in info:
+            return np.asarray(info[users.feedback], float)
+        raise UserModelError(
+            f"info must hold the feedback under {users.feedback!r}, it holds {sorted(info)} "
+            f"{self._where()}"
+        )
 
     def _see(self, observation: Any) -> None:
         """Write down the observation, and the best action where it is told."""
@@ -207,21 +222,22 @@ class Task(gymnasium.Env[np.ndarray, np.ndarray]):
             raise UserModelError(f"an observation must be finite, got {numbers} {self._where()}")
         self._record[HEAD + users.actions.slate :] = numbers
         if users.best_action is not None:
-            self._record[BEST] = self._best(users.best_action(self._env))
+            self._record[BEST] = self._best(users.best_action)
 
-    def _best(self, item: Any) -> int:
-        if not 0 <= int(item) < self._users.actions.items:
+    def _best(self, best_action: Callable[[Any], int]) -> int:
+        try:
+            item = int(best_action(self._env))
+        except Exception as error:
+            raise self._blame("best_action", error) from error
+        if not 0 <= item < self._users.actions.items:
             raise UserModelError(
                 f"best_action must give an item from 0 to {self._users.actions.items - 1}, got "
                 f"{item} {self._where()}"
             )
-        return int(item)
+        return item
 
     def _where(self) -> str:
-        return f"(keyword arguments {self._parameters}, seed {self._seed})"
+        return task_of(self._parameters, self._seed)
 
     def _blame(self, what: str, error: Exception) -> UserModelError:
-        return UserModelError(
-            f"{what} of an environment of {self._users.name!r} raised {type(error).__name__}: "
-            f"{error} {self._where()}"
-        )
+        return self._users.blame(what, error, self._parameters, self._seed)

@@ -13,8 +13,7 @@ from driftrec.envs.catalogue import Catalogue, Slate
 from driftrec.envs.feedback import FeedbackDistribution
 from driftrec.envs.foreign.spaces import Actions
 from driftrec.envs.meta_tasks import check_counts, one_hot_catalogue
-from driftrec.envs.simulation import UserModelError
-from driftrec.envs.user_model import UserModel
+from driftrec.envs.user_model import UserModel, UserModelError
 
 Draw = Callable[[np.random.Generator], Mapping[str, Any]]
 """Draws the keyword arguments of an environment."""
@@ -98,6 +97,15 @@ class ForeignUsers(UserModel):
             )
         return dict(drawn)
 
+    def blame(
+        self, what: str, error: Exception, parameters: Mapping[str, Any], seed: int
+    ) -> UserModelError:
+        """The error for what an environment raised, which says in which task."""
+        return UserModelError(
+            f"{what} of an environment of {self.name!r} raised {type(error).__name__}: {error} "
+            f"{task_of(parameters, seed)}"
+        )
+
     def sample(self, users: int, rng: np.random.Generator) -> NoReturn:
         """Not to be had: the environments are made by `RecommendationVectorEnv`."""
         self._refuse("a hidden state to draw")
@@ -124,3 +132,8 @@ class ForeignUsers(UserModel):
             f"{what}. Oracles, filters of the true model, and regret need a UserModel; learners, "
             "and policies that read observations, do not"
         )
+
+
+def task_of(parameters: Mapping[str, Any], seed: int) -> str:
+    """Which task an error is about."""
+    return f"(keyword arguments {dict(parameters)}, seed {seed})"

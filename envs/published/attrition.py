@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -243,8 +243,8 @@ class AttritionEnv(RecommendationEnv):
         Terminated when the user departs; truncated after 200 requests.
 
     Arguments:
-        `task` (by the id), `split`, `reward`, `parameters` (those of `Attrition`, for as many
-        categories), `render_mode`; the vector environment takes `num_envs` and the options of
+        `task` (by the id), `split`, `reward`, `parameters` (those of `Attrition`),
+        `render_mode`; the vector environment takes `num_envs` and the options of
         `RecommendationVectorEnv`.
 
     Version history:
@@ -252,11 +252,11 @@ class AttritionEnv(RecommendationEnv):
     """
 
     def __init__(self, task: str = "TwoTypes", **options: Any) -> None:
-        super().__init__(attrition_population(task), **options)
+        super().__init__(partial(attrition_population, task), **options)
 
 
 class AttritionVectorEnv(RecommendationVectorEnv):
     """`AttritionEnv` for many users at once, stepped by the batch engine."""
 
     def __init__(self, num_envs: int = 1, *, task: str = "TwoTypes", **options: Any) -> None:
-        super().__init__(attrition_population(task), num_envs, **options)
+        super().__init__(partial(attrition_population, task), num_envs, **options)

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -408,7 +408,7 @@ class KuaiSimEnv(RecommendationEnv):
     def __init__(
         self, task: str = "WholeSession", response: str = "logistic", **options: Any
     ) -> None:
-        super().__init__(kuaisim_population(task, response=response), **options)
+        super().__init__(partial(kuaisim_population, task, response=response), **options)
 
 
 class KuaiSimVectorEnv(RecommendationVectorEnv):
@@ -422,4 +422,4 @@ class KuaiSimVectorEnv(RecommendationVectorEnv):
         response: str = "logistic",
         **options: Any,
     ) -> None:
-        super().__init__(kuaisim_population(task, response=response), num_envs, **options)
+        super().__init__(partial(kuaisim_population, task, response=response), num_envs, **options)

@@ -19,7 +19,7 @@ Ours are the numbers: how items and users are distributed, and that users differ
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -187,15 +187,15 @@ class PreferenceDynamicsEnv(RecommendationEnv):
         Truncated after 100 requests; never terminated.
 
     Arguments:
-        `split`, `reward`, `parameters` (`influence` and `sd`), `render_mode`; the vector
-        environment takes `num_envs` and the options of `RecommendationVectorEnv`.
+        `split`, `reward`, `parameters` (those of `BiasedAssimilation`), `render_mode`; the
+        vector environment takes `num_envs` and the options of `RecommendationVectorEnv`.
 
     Version history:
         v0: first release.
     """
 
     def __init__(self, task: str = "BiasedAssimilation", **options: Any) -> None:
-        super().__init__(preference_dynamics_population(task), **options)
+        super().__init__(partial(preference_dynamics_population, task), **options)
 
 
 class PreferenceDynamicsVectorEnv(RecommendationVectorEnv):
@@ -204,4 +204,4 @@ class PreferenceDynamicsVectorEnv(RecommendationVectorEnv):
     def __init__(
         self, num_envs: int = 1, *, task: str = "BiasedAssimilation", **options: Any
     ) -> None:
-        super().__init__(preference_dynamics_population(task), num_envs, **options)
+        super().__init__(partial(preference_dynamics_population, task), num_envs, **options)

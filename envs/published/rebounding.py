@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -342,20 +343,19 @@ class ReboundingEnv(RecommendationEnv):
         Truncated after the requests of the task; never terminated.
 
     Arguments:
-        `task` (by the id), `split`, `reward`, `parameters` (those of the user but `arms`),
-        `render_mode`; the vector environment takes `num_envs` and the options of
-        `RecommendationVectorEnv`.
+        `task` (by the id), `split`, `reward`, `parameters` (those of the user), `render_mode`;
+        the vector environment takes `num_envs` and the options of `RecommendationVectorEnv`.
 
     Version history:
         v0: first release.
     """
 
     def __init__(self, task: str = "Rebounding", **options: Any) -> None:
-        super().__init__(rebounding_population(task), **options)
+        super().__init__(partial(rebounding_population, task), **options)
 
 
 class ReboundingVectorEnv(RecommendationVectorEnv):
     """`ReboundingEnv` for many users at once, stepped by the batch engine."""
 
     def __init__(self, num_envs: int = 1, *, task: str = "Rebounding", **options: Any) -> None:
-        super().__init__(rebounding_population(task), num_envs, **options)
+        super().__init__(partial(rebounding_population, task), num_envs, **options)

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -274,7 +274,7 @@ class RecGymEnv(RecommendationEnv):
     """
 
     def __init__(self, task: str = "Preference", scaling: str = "shipped", **options: Any) -> None:
-        super().__init__(recgym_population(task, scaling=scaling), **options)
+        super().__init__(partial(recgym_population, task, scaling=scaling), **options)
 
 
 class RecGymVectorEnv(RecommendationVectorEnv):
@@ -288,4 +288,4 @@ class RecGymVectorEnv(RecommendationVectorEnv):
         scaling: str = "shipped",
         **options: Any,
     ) -> None:
-        super().__init__(recgym_population(task, scaling=scaling), num_envs, **options)
+        super().__init__(partial(recgym_population, task, scaling=scaling), num_envs, **options)

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -324,11 +324,11 @@ class RecLabEnv(RecommendationEnv):
     """
 
     def __init__(self, task: str = "TopicsDynamic", **options: Any) -> None:
-        super().__init__(reclab_population(task), **options)
+        super().__init__(partial(reclab_population, task), **options)
 
 
 class RecLabVectorEnv(RecommendationVectorEnv):
     """`RecLabEnv` for many users at once, stepped by the batch engine."""
 
     def __init__(self, num_envs: int = 1, *, task: str = "TopicsDynamic", **options: Any) -> None:
-        super().__init__(reclab_population(task), num_envs, **options)
+        super().__init__(partial(reclab_population, task), num_envs, **options)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -555,7 +555,7 @@ class RecoGymEnv(RecommendationEnv):
     """
 
     def __init__(self, task: str = "v1", products: int = 10, **options: Any) -> None:
-        super().__init__(recogym_population(task, products=products), **options)
+        super().__init__(partial(recogym_population, task, products=products), **options)
 
 
 class RecoGymVectorEnv(RecommendationVectorEnv):
@@ -564,4 +564,4 @@ class RecoGymVectorEnv(RecommendationVectorEnv):
     def __init__(
         self, num_envs: int = 1, *, task: str = "v1", products: int = 10, **options: Any
     ) -> None:
-        super().__init__(recogym_population(task, products=products), num_envs, **options)
+        super().__init__(partial(recogym_population, task, products=products), num_envs, **options)

@@ -15,7 +15,7 @@ random 22.98 clicks, the best quality 38.54, the best for a known user 39.11.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from statistics import NormalDist
 from typing import Any, ClassVar
 
@@ -460,7 +460,7 @@ class RecSimEnv(RecommendationEnv):
     """
 
     def __init__(self, task: str = "InterestEvolution", **options: Any) -> None:
-        super().__init__(recsim_population(task), **options)
+        super().__init__(partial(recsim_population, task), **options)
 
 
 class RecSimVectorEnv(RecommendationVectorEnv):
@@ -469,4 +469,4 @@ class RecSimVectorEnv(RecommendationVectorEnv):
     def __init__(
         self, num_envs: int = 1, *, task: str = "InterestEvolution", **options: Any
     ) -> None:
-        super().__init__(recsim_population(task), num_envs, **options)
+        super().__init__(partial(recsim_population, task), num_envs, **options)

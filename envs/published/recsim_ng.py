@@ -9,7 +9,7 @@ watched less, and draw interests near. Interests are hidden. Users differ in the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -194,7 +194,7 @@ class RecSimNGEnv(RecommendationEnv):
     """
 
     def __init__(self, task: str = "InterestEvolution", **options: Any) -> None:
-        super().__init__(recsim_ng_population(task), **options)
+        super().__init__(partial(recsim_ng_population, task), **options)
 
 
 class RecSimNGVectorEnv(RecommendationVectorEnv):
@@ -203,4 +203,4 @@ class RecSimNGVectorEnv(RecommendationVectorEnv):
     def __init__(
         self, num_envs: int = 1, *, task: str = "InterestEvolution", **options: Any
     ) -> None:
-        super().__init__(recsim_ng_population(task), num_envs, **options)
+        super().__init__(partial(recsim_ng_population, task), num_envs, **options)

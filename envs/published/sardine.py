@@ -28,7 +28,7 @@ chosen for numbers like theirs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -59,6 +59,8 @@ RECENT = 10
 """Clicks that count towards boredom at most: the last ones."""
 DIGIT = 6
 """Bits of a count in the window."""
+MOST_SLOTS = ((1 << DIGIT) - 1) // WINDOW
+"""Items in a slate, all clicks on which a count in the window can hold."""
 
 _ENOUGH = 1 << (DIGIT - 1)
 """The highest bit of a digit, more than `RECENT`."""
@@ -110,7 +112,8 @@ class Sardine(UserModel):
 
     Attributes:
         items: in the catalogue.
-        slate: items in a request, that before the trial included.
+        slate: items in a request, that before the trial included; at most `MOST_SLOTS` where users
+            can be bored.
         persistence: γ, of looking at the next rank.
         slope: of the click probability.
         offset: at which it is 1/2.
@@ -137,6 +140,11 @@ class Sardine(UserModel):
 
     def __post_init__(self) -> None:
         check_counts(items=self.items, slate=self.slate, patience=self.patience)
+        if self.patience < NEVER and self.slate > MOST_SLOTS:
+            raise ValueError(
+                f"slate must be at most {MOST_SLOTS} where users can be bored (patience below "
+                f"{NEVER}), got {self.slate}"
+            )
         if self.influence not in ("paper", "shipped"):
             raise ValueError(f"influence must be paper or shipped, got {self.influence!r}")
         for name in ("persistence", "keep"):
@@ -394,7 +402,7 @@ class SardineEnv(RecommendationEnv):
     def __init__(
         self, task: str = "SlateTopK-Bored", influence: str = "shipped", **options: Any
     ) -> None:
-        super().__init__(sardine_population(task, influence=influence), **options)
+        super().__init__(partial(sardine_population, task, influence=influence), **options)
 
 
 class SardineVectorEnv(RecommendationVectorEnv):
@@ -408,4 +416,6 @@ class SardineVectorEnv(RecommendationVectorEnv):
         influence: str = "shipped",
         **options: Any,
     ) -> None:
-        super().__init__(sardine_population(task, influence=influence), num_envs, **options)
+        super().__init__(
+            partial(sardine_population, task, influence=influence), num_envs, **options
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from driftrec.envs.arrays import Array
-from driftrec.envs.simulation import UserModelError
+from driftrec.envs.user_model import UserModelError
 
 LARGEST = 2**31 - 1
 """The largest seed, a whole number of TensorFlow's int32."""

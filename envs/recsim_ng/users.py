@@ -27,8 +27,7 @@ from driftrec.envs.recsim_ng.state import (
 )
 from driftrec.envs.recsim_ng.story import Story
 from driftrec.envs.recsim_ng.wiring import CORPUS, DOCUMENTS, OBSERVATION, Values
-from driftrec.envs.simulation import UserModelError
-from driftrec.envs.user_model import UserModel
+from driftrec.envs.user_model import UserModel, UserModelError
 
 MOST_PROGRAMS = 16
 """Sizes of batch and slate that are kept compiled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -392,32 +393,32 @@ def test_an_environment_is_made_anew_for_each_task_or_once_where_seeds_tell_them
         assert Script.made == times
 
 
-def test_feedback_comes_from_the_reward_from_info_or_from_a_function():
+@pytest.mark.parametrize("reward", ["clicks", "environment"])
+@pytest.mark.parametrize(
+    ("feedback", "of_a_hit"),
+    [
+        (None, [2.5 / 3, 2.5 / 3, 2.5 / 3]),
+        ("clicks", [0, 1, 0]),
+        (lambda observation, reward, info: info["clicks"] * reward, [0, 2.5, 0]),
+    ],
+    ids=["of the reward", "of info", "of a function"],
+)
+def test_feedback_comes_from_the_reward_from_info_or_from_a_function(feedback, of_a_hit, reward):
     def draw(rng):
         return {"likes": int(rng.integers(6))}
 
-    slate = np.array([[0, 1, 2], [3, 4, 5]])
-    for feedback, value in ((None, 2.5 / 3), ("clicks", 1.0), (lambda o, r, i: i["clicks"] * r, 5)):
-        for reward in ("clicks", "environment"):
-            population = foreign_population("S", Slates, draw, max_requests=5, feedback=feedback)
-            env = RecommendationVectorEnv(population, 2, reward=reward)
-            observation, _ = env.reset(seed=0)
-            assert "context" not in observation
-            likes = [
-                population.model.parameters(seed)["likes"]
-                for seed in env.simulation.state.seed.tolist()
-            ]
-            hit = slate == np.array(likes)[:, None]
-            observation, earned, *_ = env.step(slate)
-            paid = 2.5 * hit.sum(1)
-            if feedback is None:
-                expected = np.repeat(paid[:, None] / 3, 3, 1)
-            else:
-                expected = hit * (1 if feedback == "clicks" else paid[:, None])
-            np.testing.assert_allclose(observation["feedback"], expected, rtol=1e-6)
-            total = paid if reward == "environment" else expected.sum(1)
-            np.testing.assert_allclose(earned, total, rtol=1e-6)
-            assert value
+    population = foreign_population("S", Slates, draw, max_requests=5, feedback=feedback)
+    env = RecommendationVectorEnv(population, 2, reward=reward)
+    observation, _ = env.reset(seed=0)
+    assert "context" not in observation
+    seeds = env.simulation.state.seed.tolist()
+    likes = np.array([population.model.parameters(seed)["likes"] for seed in seeds])
+    # The first user is shown in the middle what they like, the second user never.
+    slate = (likes[:, None] + np.array([[5, 0, 1], [1, 2, 3]])) % 6
+    observation, earned, *_ = env.step(slate)
+    np.testing.assert_allclose(observation["feedback"], [of_a_hit, [0, 0, 0]], rtol=1e-6)
+    paid = 2.5 if reward == "environment" else sum(of_a_hit)
+    np.testing.assert_allclose(earned, [paid, 0], rtol=1e-6)
 
 
 def test_the_best_action_is_told_to_training_alone():
@@ -491,6 +492,7 @@ CONTINUOUS = spaces.Box(-1, 1, (2,), np.float32)
     ("change", "message"),
     [
         ({"answer": (NUMBERS, math.nan, False, False, {})}, "a reward must be finite, got nan"),
+        ({"answer": (NUMBERS, None, False, False, {})}, "reading the reward .* raised TypeError"),
         ({"answer": (NUMBERS * math.nan, 0, False, False, {})}, "an observation must be finite"),
         ({"answer": (np.zeros(4), 0, False, False, {})}, "must hold 3 numbers as the first did"),
         ({"answer": (NUMBERS, 0, False)}, "or the old .* got 3 things"),
@@ -504,7 +506,13 @@ def test_what_an_environment_answers_is_checked(change, message):
     env.reset(seed=0)
     with pytest.raises(UserModelError, match=message) as caught:
         env.step(np.zeros(2, int))
-    assert "seed" in str(caught.value)
+    says_which(str(caught.value), "Bad", change)
+
+
+def says_which(message: str, name: str, parameters: dict[str, Any]) -> None:
+    """That an error names the population where the environment raised it, and the task."""
+    assert "raised" not in message or repr(name) in message
+    assert re.search(rf"\(keyword arguments {re.escape(str(parameters))}, seed \d+\)$", message)
 
 
 @pytest.mark.parametrize(
@@ -528,6 +536,10 @@ def test_all_environments_must_have_the_spaces_of_the_first(change, message):
         env = RecommendationVectorEnv(broken, 2)
     with pytest.raises(UserModelError, match=message):
         env.reset(seed=0)
+
+
+def raising(*given: Any) -> Any:
+    raise RuntimeError("broken")
 
 
 def made(make: Any = Script, draw: Any = None, **options: Any) -> Population:
@@ -570,6 +582,10 @@ def test_what_makes_no_population_is_refused(make, error, message):
         ({"feedback": lambda *some: [1, 2]}, r"feedback must have shape \(1,\), got \(2,\)"),
         ({"feedback_range": (0, 1)}, r"lie in \[0, 1\] \(feedback_range\), got \[10.\]"),
         ({"best_action": lambda env: 4}, "best_action must give an item from 0 to 3, got 4"),
+        ({"feedback": raising}, "reading the feedback .* raised RuntimeError: broken"),
+        ({"feedback": lambda *some: "much"}, "reading the feedback .* raised ValueError"),
+        ({"best_action": raising}, "best_action of an environment .* raised RuntimeError: broken"),
+        ({"best_action": lambda env: None}, "best_action of an .* raised TypeError"),
     ],
 )
 def test_what_the_caller_adds_is_checked(options, message):
@@ -578,5 +594,55 @@ def test_what_the_caller_adds_is_checked(options, message):
         env.reset(seed=0)
         env.step(np.zeros(1, int))
 
-    with pytest.raises(UserModelError, match=message):
+    with pytest.raises(UserModelError, match=message) as caught:
         play()
+    says_which(str(caught.value), "Made", {})
+
+
+class Unready(Script):
+    def reset(self, *, seed=None, options=None):
+        raise RuntimeError("boom")
+
+
+class Elsewhere(Script):
+    """Whose observations do not lie in their space."""
+
+    def __init__(self, number: float) -> None:
+        super().__init__(number)
+        self.observation_space = spaces.Dict({"a": spaces.Discrete(2)})
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return {"b": 0}, {}
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (Unready, {}, "reset of an environment of 'Made' raised RuntimeError: boom"),
+        (Elsewhere, {}, "reading the observation .* 'Made' raised KeyError: 'a'"),
+        (Script, {"observe": lambda seen: seen[3]}, "reading the observation .* raised IndexError"),
+    ],
+)
+def test_what_goes_wrong_with_the_first_environment_is_told_with_its_task(make, options, message):
+    with pytest.raises(UserModelError, match=message) as caught:
+        made(make, lambda rng: {"number": 2}, **options)
+    says_which(str(caught.value), "Made", {"number": 2})
+
+
+def test_an_environment_that_cannot_begin_is_none():
+    parts = {name: getattr(Script(), name) for name in ("action_space", "observation_space")}
+    without = SimpleNamespace(step=None, **parts)
+    with pytest.raises(UserModelError, match=r"SimpleNamespace without reset$"):
+        made(lambda: without)
+
+
+def test_closed_environments_are_made_again_by_reset():
+    env = RecommendationVectorEnv(made(), 2)
+    env.reset(seed=0)
+    env.close()
+    with pytest.raises(RuntimeError, match="the environments are closed: call reset to make other"):
+        env.step(np.zeros(2, int))
+    env.reset(seed=0)
+    assert env.step(np.zeros(2, int))[1].tolist() == [10, 10]
+    env.close()

@@ -254,3 +254,24 @@ def test_whoever_follows_the_item_values_earns_more_than_who_takes_the_reward_of
     gain = totals["item_values"] - totals["click_probability"]
     assert gain.mean() > 4 * gain.std() / len(gain) ** 0.5
     assert totals["click_probability"].mean() > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "items", "requests"),
+    [
+        ("BernoulliBandit", {"arms": 7}, 7, 10),
+        ("GaussianBandit", {"arms": 3, "sd": 0.1}, 3, 500),
+        ("LinearBandit", {"dimension": 4}, 10, 200),
+        ("TabularMDP", {"actions": 3, "steps": 4}, 3, 40),
+    ],
+)
+def test_parameters_make_the_tasks_of_their_own_population(
+    name: str, parameters: dict[str, Any], items: int, requests: int
+) -> None:
+    env: Any = gym.make(f"DriftRec/meta.{name}-v0", parameters=parameters).unwrapped
+    population = env.population
+    assert (len(population.catalogue), population.max_requests) == (items, requests)
+    expected = population.model.default_catalogue().table
+    assert np.array_equal(population.catalogue.table, expected)
+    with pytest.raises(ValueError, match=r"has no parameter \['arm'\]; it has"):
+        gym.make(f"DriftRec/meta.{name}-v0", parameters={"arm": 3})

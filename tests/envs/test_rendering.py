@@ -11,6 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from matplotlib import colormaps
 
+import driftrec.envs
 from driftrec.envs import (
     IndependentClicks,
     Population,
@@ -18,6 +19,7 @@ from driftrec.envs import (
     RecommendationVectorEnv,
     UserModel,
     feed_population,
+    foreign_population,
     slate_population,
     synthetic_catalogue,
 )
@@ -57,6 +59,18 @@ class Counting(UserModel):
 
 
 COUNTING = Population("Counting", Counting(), synthetic_catalogue(60, np.random.default_rng(0)))
+
+
+class Rating(Counting):
+    """The same users, whose feedback has no bounds."""
+
+    feedback_range = (-float("inf"), float("inf"))
+
+
+class Watching(Counting):
+    """The same users, whose feedback has a lower bound alone."""
+
+    feedback_range = (0.0, float("inf"))
 
 
 def vector_env(population: Population, users: int, mode: str = "Disabled") -> Any:
@@ -256,6 +270,76 @@ def test_text_before_the_first_request_says_so() -> None:
     assert draw_text(record_of(FEED, 0)).startswith(
         "Feed, test: 0 of 0 clicked, 1 session over 0.0 days\nmood "
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "answers", "bars"),
+    [
+        (Counting(), [0.0, 0.5, 1.0], " ▄█"),
+        (Rating(), [-1.0, 0.0, 3.0], " ▂█"),
+        (Rating(), [2.0, 2.0, 2.0], "   "),
+        (Watching(), [10.0, 20.0, 40.0], "▂▄█"),
+    ],
+)
+def test_bars_lie_between_the_bounds_or_what_came_where_there_are_none(
+    model: UserModel, answers: list[float], bars: str
+) -> None:
+    record = record_of(COUNTING, 3)
+    record.split = dataclasses.replace(record.split, model=model)
+    record.feedback = [np.array([answer], np.float32) for answer in answers]
+    name = "clicks" if type(model) is Counting else "feedback"
+    assert f"\n{name:<13}{bars}\n" in draw_text(record)
+
+
+def test_feedback_that_is_no_clicks_is_not_called_so() -> None:
+    record = record_of(COUNTING, 3)
+    record.split = dataclasses.replace(record.split, model=Rating())
+    record.feedback = [np.array([answer], np.float32) for answer in (2.5, 0.0, 1.0)]
+    text = draw_text(record)
+    assert text.startswith("Counting, test: feedback of 3.5 on 3 items (1.17 each), 1 session")
+    assert text.splitlines()[2].endswith(": 1")
+    assert "click" not in text
+    strip, line = trial_figure(record).axes[:2]
+    assert "click" not in strip.get_ylabel() + line.get_ylabel()
+
+
+@pytest.mark.parametrize("name", driftrec.envs.list())
+def test_every_environment_draws_its_trials(name: str) -> None:
+    for mode in gymnasium.make(name).metadata["render_modes"]:
+        env: Any = gymnasium.make(name, render_mode=mode).unwrapped
+        env.reset(seed=0)
+        env.action_space.seed(0)
+        for _ in range(3):
+            *_, terminated, truncated, _ = env.step(env.action_space.sample())
+            if terminated or truncated:
+                break
+        drawn = env.render()
+        if mode == "rgb_array":
+            assert (drawn.dtype, drawn.shape[2]) == (np.uint8, 3)
+            continue
+        clicks = env.population.model.feedback_range == (0, 1)
+        assert drawn.startswith(f"{env.population.name}, train: ")
+        assert (" clicked" in drawn.splitlines()[0]) == clicks
+        label = "clicks" if clicks else "feedback"
+        bars = next(line for line in drawn.splitlines() if line.startswith(f"{label:<13}"))
+        assert len(bars) == 13 + len(env._record)
+
+
+@pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
+def test_environments_of_other_packages_are_drawn_without_what_is_not_known(mode: str) -> None:
+    poles = foreign_population("Poles", "CartPole-v1", max_requests=60)
+    env = RecommendationEnv(poles, render_mode=mode)
+    env.reset(seed=0)
+    for action in (0, 1, 1):
+        env.step(action)
+    assert env.render() is not None
+    assert env._record is not None
+    panel = trial_figure(env._record).axes[1]
+    legend = panel.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["mean of the session's last 10"]
+    assert panel.lines[0].get_ydata() == pytest.approx([1, 1, 1])
+    env.close()
 
 
 # The picture

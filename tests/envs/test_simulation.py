@@ -346,16 +346,20 @@ def test_who_is_lost_at_the_last_request_is_lost_and_not_truncated():
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda shape: Given(np.full(shape, np.nan)), "respond must give finite feedback, got NaN"),
-        (lambda shape: Given(np.full(shape, np.inf)), "respond must give finite feedback"),
-        (lambda shape: IndependentClicks(np.full(shape, np.nan)), "respond must give finite"),
-        (lambda shape: LogisticClicks(np.full(shape, np.nan)), "respond must give finite"),
-        (lambda shape: MultinomialClick(np.full(shape, np.nan)), "respond must give finite"),
+        (lambda shape: Given(np.full(shape, np.nan)), r"draw must lie in \[0, 1\] .* got nan"),
+        (lambda shape: Given(np.full(shape, np.inf)), r"draw must lie in \[0, 1\] .* got inf"),
+        (lambda shape: Given(np.full(shape, -0.1)), r"draw must lie in \[0, 1\] .* got -0.1"),
+        (lambda shape: IndependentClicks(np.full(shape, np.nan)), "mean must lie in .* got nan"),
+        (lambda shape: IndependentClicks(np.full(shape, 7.0)), "mean must lie in .* got 7"),
+        (lambda shape: LogisticClicks(np.full(shape, np.nan)), "mean must lie in .* got nan"),
+        (lambda shape: MultinomialClick(np.full(shape, np.nan)), "mean must lie in .* got nan"),
         (
             lambda shape: Given(np.zeros(shape[0])),
             r"respond\(\.\.\.\)\.draw must have shape \(2, 3\), got \(2,\)",
         ),
-        (lambda shape: Given(0.5), r"must have shape \(2, 3\), got None"),
+        (lambda shape: Given(0.5), r"must have shape \(2, 3\), got float"),
+        (np.zeros, "respond must give a distribution .* got an array of float64 without draw"),
+        (lambda shape: scripted, "got function without draw, mean: click probabilities go into"),
     ],
 )
 def test_feedback_that_is_none_is_refused(answer, message):
@@ -376,8 +380,9 @@ def test_nan_feedback_is_refused_at_any_request():
     ("parameters", "message"),
     [
         ({"leaving": np.zeros((2, 1))}, r"leave must have shape \(2,\), got \(2, 1\)"),
-        ({"leaving": np.array([0.5, 1.5])}, r"leave must give probabilities in \[0, 1\]"),
-        ({"leaving": np.array([0.5, np.nan])}, r"leave must give probabilities in \[0, 1\]"),
+        ({"leaving": 0.5}, r"leave must have shape \(2,\), got float"),
+        ({"leaving": np.array([0.5, 1.5])}, r"leave must lie in \[0, 1\], got 1.5"),
+        ({"leaving": np.array([0.5, np.nan])}, r"leave must lie in \[0, 1\], got nan"),
         ({"days": -1.0, "length": 1}, "return_after must give gaps of 0 days or more"),
         ({"days": np.nan, "length": 1}, "return_after must give gaps of 0 days or more, got NaN"),
     ],
@@ -385,6 +390,81 @@ def test_nan_feedback_is_refused_at_any_request():
 def test_probabilities_and_gaps_out_of_range_are_refused(parameters, message):
     with pytest.raises(UserModelError, match=f"Scripted.{message}"):
         scripted(**parameters).step(np.zeros((2, 1), np.int64))
+
+
+def answering(**methods: Any) -> Simulation:
+    """Users of whom some methods give what is given here."""
+
+    class Changed(Scripted):
+        """The users."""
+
+    for name, answer in methods.items():
+        setattr(Changed, name, lambda self, *arguments, answer=answer: answer)
+    return Simulation(Population("changed", Changed(), ITEMS).split("train"), 2)
+
+
+ONE_ROW, ALONE, LISTED = (Counted(numbers) for numbers in (np.zeros(1), np.float32(0), [0, 0]))
+
+NO_STATES = [
+    (None, r"must give a dataclass of arrays, got None \(is a return missing\?\)"),
+    ({"requests": np.zeros(2)}, "must give a dataclass of arrays, got dict"),
+    ([np.zeros(2)], "must give a dataclass of arrays, got list"),
+    (Counted, "must give a dataclass of arrays, got type"),
+    (ONE_ROW, r"requests must have the user as first axis, \(2, ...\), got \(1,\)"),
+    (ALONE, r"requests must have the user as first axis, \(2, ...\), got \(\)"),
+    (LISTED, "requests must be an array, got list"),
+]
+
+
+@pytest.mark.parametrize(("state", "message"), NO_STATES)
+def test_new_users_that_are_no_state_are_refused_at_once(state, message):
+    with pytest.raises(UserModelError, match=f"Changed.sample.*{message}.*check_user_model"):
+        answering(sample=state).reset(0)
+
+
+@pytest.mark.parametrize("method", ["react", "drift"])
+@pytest.mark.parametrize(("state", "message"), NO_STATES)
+def test_what_becomes_of_users_must_be_a_state_too(method, state, message):
+    simulation = answering(**{method: state})
+    simulation.reset(0)
+    with pytest.raises(UserModelError, match=f"Changed.{method}.*{message}.*check_user_model"):
+        simulation.step(np.zeros((2, 1), np.int64))
+
+
+@pytest.mark.parametrize(
+    ("gap", "message"),
+    [
+        (None, r"return_after must give a ReturnGap, got None \(is a return missing\?\)"),
+        (0.5, "return_after must give a ReturnGap, got float"),
+        (
+            ReturnGap(np.zeros((2, 1)), np.ones(2)),
+            r"return_after\(...\).never must have shape \(2,\), got \(2, 1\)",
+        ),
+        (
+            ReturnGap(np.zeros(2), np.ones(1)),
+            r"return_after\(...\).median must have shape \(2,\), got \(1,\)",
+        ),
+        (ReturnGap(0.0, 1.0), r"return_after\(...\).never must have shape \(2,\), got float"),
+    ],
+)
+def test_a_gap_that_is_none_is_refused_before_anyone_leaves(gap, message):
+    simulation = answering(return_after=gap, leave=np.zeros(2))
+    simulation.reset(0)
+    with pytest.raises(UserModelError, match=f"Changed.{message}.*check_user_model"):
+        simulation.step(np.zeros((2, 1), np.int64))
+
+
+def test_users_that_are_drawn_later_are_looked_at_too():
+    class Fewer(Scripted):
+        drawn = iter([2, 1])
+
+        def sample(self, users: int, rng: np.random.Generator) -> Counted:
+            return Counted(np.zeros(next(self.drawn)))
+
+    simulation = Simulation(Population("fewer", Fewer(), ITEMS).split("train"), 2)
+    simulation.reset(0)
+    with pytest.raises(UserModelError, match=r"sample: requests must .* \(2, ...\), got \(1,\)"):
+        simulation.reset_rows(np.array([True, False]))
 
 
 def test_numpy_has_no_device():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from driftrec.envs import RecommendationVectorEnv
 from driftrec.envs.published.sardine import (
+    MOST_SLOTS,
     NEVER,
     RECENT,
     TASKS,
@@ -94,7 +95,7 @@ def bored_one_by_one(topics, clicks, patience):
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([1, 3, 10]))
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([1, 3, 10, MOST_SLOTS]))
 def test_boredom_is_that_of_a_queue_of_the_last_ten_clicks(seed, patience, slate):
     rng = np.random.default_rng(seed)
     model = Sardine(items=50, slate=slate, patience=patience)
@@ -104,9 +105,9 @@ def test_boredom_is_that_of_a_queue_of_the_last_ten_clicks(seed, patience, slate
     clicks = rng.random(items.shape) < rng.random()
     state = SardineState(
         np.full((users, TOPICS), TOPICS**-0.5, np.float32),
-        np.full((users, WINDOW, slate), -1, np.int8),
+        np.zeros((users, WINDOW, slate), np.int8),
         np.zeros((users, WINDOW), np.int64),
-        np.zeros((users, TOPICS), np.int64),
+        np.zeros((users, TOPICS), np.int8),
     )
     found = []
     for request in range(requests):
@@ -162,11 +163,17 @@ def test_torch_runs_the_trials_that_numpy_runs():
         ({"influence": "none"}, "influence must be paper or shipped"),
         ({"keep": 0.0}, r"keep must lie in \(0, 1\]"),
         ({"slate": 0}, "slate must be a whole number"),
+        ({"slate": MOST_SLOTS + 1}, "slate must be at most 12 where users can be bored"),
     ],
 )
 def test_bad_parameters_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Sardine(**change)
+
+
+def test_users_who_are_never_bored_are_shown_slates_of_any_size():
+    model = Sardine(items=50, slate=40, patience=NEVER, persistence=1.0)
+    check_user_model(model, slate=40)
 
 
 def test_a_slate_of_more_items_than_were_announced_is_refused():
