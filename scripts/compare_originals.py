@@ -10,6 +10,7 @@ Examples:
     python scripts/compare_originals.py
     python scripts/compare_originals.py --sources recsim --users 200
     python scripts/compare_originals.py --out runs/originals.md
+    python scripts/compare_originals.py --summary docs/results/validation/originals.json
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from rich.table import Table
 from scipy import stats
 
 from driftrec.envs import Catalogue, RecommendationVectorEnv
-from driftrec.envs.files import write_text
+from driftrec.envs.files import write_json, write_text
 from driftrec.envs.population import Population
 from driftrec.envs.published.recogym import RecoGymV1, recogym_population
 from driftrec.envs.published.recsim import recsim_population
@@ -57,6 +58,8 @@ class CompareOriginals:
     """Of both."""
     out: Path | None = None
     """Markdown file for the tables; none without it."""
+    summary: Path | None = None
+    """JSON file for how many tests there were and found a difference; none without it."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,8 @@ def main() -> None:
     console().print(verdict(tests, options))
     if options.out is not None:
         write_text(options.out, markdown(tests, options))
+    if options.summary is not None:
+        write_json(options.summary, summary(tests, present, options))
 
 
 def compared(source: str, options: CompareOriginals) -> list[Difference]:
@@ -433,6 +438,19 @@ def table(tests: list[Difference], options: CompareOriginals) -> Table:
     for row in summaries(tests, options.level):
         result.add_row(*row)
     return result
+
+
+def summary(
+    tests: list[Difference], sources: list[str], options: CompareOriginals
+) -> dict[str, Any]:
+    """What was compared and how many tests found a difference, ready for JSON."""
+    return {
+        "sources": sources,
+        "users": options.users,
+        "level": options.level,
+        "tests": len(tests),
+        "different": sum(test.holm < options.level for test in tests),
+    }
 
 
 def verdict(tests: list[Difference], options: CompareOriginals) -> str:

@@ -22,6 +22,7 @@ from driftrec.envs.published import SOURCES
 from validation.cells import Cell, result_of
 from validation.tasks import Score
 from validation.training import train
+from validation.wary import Wary
 
 Scores = Callable[[Simulation], Array]
 """What each candidate is worth, `(users, candidates)`."""
@@ -111,6 +112,8 @@ def policy_of(name: str, options: Mapping[str, Any]) -> PolicyFactory:
     """The policy called `name` in the tables, with options of the planning oracle."""
     if name in HEURISTICS:
         return partial(ByScore, scores=HEURISTICS[name])
+    if name == "aware heuristic":
+        return Wary
     if name == "planning oracle":
         return partial(planning_oracle, **options)
     return POLICIES[REGISTERED[name]]

@@ -2,12 +2,20 @@
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from driftrec.agents import POLICIES, evaluate
-from driftrec.agents.planning import WINDOW, PlanningOracle, Rule, default_rules, planning_oracle
+from driftrec.agents.planning import (
+    WINDOW,
+    PlanningOracle,
+    Rule,
+    _share_of_last,
+    default_rules,
+    planning_oracle,
+)
 from driftrec.envs import (
     Catalogue,
     IndependentClicks,
@@ -17,11 +25,15 @@ from driftrec.envs import (
     WorthOfClicks,
     attrition_population,
     make_population,
+    rebounding_population,
+    recgym_population,
     recsim_population,
     sardine_population,
 )
 from driftrec.envs.arrays import leaves
 from driftrec.envs.published.sardine import NEVER
+
+SLATES = sardine_population("SlateTopK-Bored", items=30)
 
 
 def mean_return(population, users=40, **options):
@@ -159,6 +171,53 @@ def test_it_earns_what_was_asked_on_slates_that_bore():
         users=100,
     )
     assert got.feedback.sum(1).mean() > 420
+
+
+def gain_over_greed(population, users):
+    """Mean and standard error of what planning earns more than greed, on the same users."""
+    planned = evaluate(planning_oracle, population, users=users).feedback.sum(1)
+    gain = planned - evaluate(POLICIES["clairvoyant"], population, users=users).feedback.sum(1)
+    return gain.mean(), gain.std() / users**0.5
+
+
+@pytest.mark.parametrize(
+    "population",
+    [rebounding_population("Rebounding-Deterministic"), recgym_population("Preference")],
+    ids=["rebounding", "recgym"],
+)
+def test_where_what_is_shown_wears_off_or_grows_on_users_it_earns_more_than_greed(population):
+    gain, error = gain_over_greed(population, 120)
+    assert gain > 3 * error > 0
+
+
+def test_rules_let_items_rest_or_keep_them():
+    env = RecommendationVectorEnv(recgym_population("Preference"), 30, autoreset_mode="Disabled")
+    for rule in (Rule(rest=2), Rule(keep=True)):
+        observation, _ = env.reset(seed=1)
+        oracle = planning_oracle(env, rules=[rule], horizon=1, rollouts=1)
+        state, shown = oracle.start(30), []
+        for _ in range(6):
+            items, state = oracle.act(observation, state)
+            shown.append(items[:, 0])
+            observation, *_ = env.step(items)
+        same = [(one == other).mean() for one, other in pairwise(shown)]
+        assert same == ([1] * 5 if rule.keep else [0] * 5)
+        if rule.rest:
+            assert not any((shown[k] == shown[k + 2]).any() for k in range(4))
+
+
+def test_clicks_count_up_to_a_number_the_last_ones_first():
+    clicks = np.array([[3.0, 4, 0, 2, 1]])
+    shares = [_share_of_last(clicks, np.array([most]))[0] for most in (np.inf, 7, 5, 2)]
+    expected = [[1, 1, 0, 1, 1], [1, 1, 0, 0, 0], [1, 0.5, 0, 0, 0], [2 / 3, 0, 0, 0, 0]]
+    np.testing.assert_allclose(np.array(shares) * (clicks > 0), expected)
+
+
+def test_items_can_rest_only_where_one_of_all_is_shown_again_and_again():
+    with pytest.raises(ValueError, match="rest, or keep"):
+        evaluate(partial(planning_oracle, rules=[Rule(rest=1)]), SLATES, users=2)
+    with pytest.raises(ValueError, match="numpy"):
+        planning_oracle(RecommendationVectorEnv(SLATES, 2, array_library="torch"))
 
 
 def test_where_a_model_says_what_lasts_it_is_followed():

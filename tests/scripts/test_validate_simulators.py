@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftrec.envs import reference_scores
+from driftrec.agents import POLICIES
+from driftrec.envs import RecommendationVectorEnv, reference_scores, sardine_population
 from driftrec.envs.published import SOURCES
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,37 @@ def test_two_numbers_agree_where_the_interval_of_their_difference_holds_0(
         assert published._row(row, plan, tmp_path)[-1] == verdict
 
 
+def test_the_aware_heuristic_bores_nobody_and_earns_more_than_greed() -> None:
+    wary = module("validation.wary")
+    earned = {}
+    for make in (wary.Wary, POLICIES["clairvoyant"]):
+        env = RecommendationVectorEnv(
+            sardine_population("SlateTopK-Bored", items=200), 20, split="test",
+            autoreset_mode="Disabled",
+        )  # fmt: skip
+        observation, _ = env.reset(seed=0)
+        policy = make(env)
+        state, earned[make] = policy.start(20), 0.0
+        for _ in range(30):
+            items, state = policy.act(observation, state)
+            observation, reward, *_ = env.step(items)
+            earned[make] += reward.sum()
+            assert make is not wary.Wary or not env.simulation.state.bored.any()
+    assert earned[wary.Wary] > 2 * earned[POLICIES["clairvoyant"]]
+
+
+def test_a_difference_within_the_interval_is_said_to_be() -> None:
+    headroom, tasks = module("validation.headroom"), module("validation.tasks")
+    judged = [
+        headroom._judged(tasks.Score(value, 1.0), 100.0)[-1] for value in (103.0, 101.0, 98.5)
+    ]
+    assert judged == [
+        "met by 3.0",
+        "met by 1.0, less than the interval",
+        "not met by 1.5, less than the interval",
+    ]
+
+
 def test_room_is_from_random_slates_to_the_best() -> None:
     headroom, tasks = module("validation.headroom"), module("validation.tasks")
     known = [tasks.Score(value, 1.0) for value in (95.0, 90.0, 100.0)]
@@ -82,12 +114,14 @@ def test_room_is_from_random_slates_to_the_best() -> None:
 def test_scores_that_ship_are_of_published_tasks_and_in_order() -> None:
     known = {f"{source}.{task}" for source, one in SOURCES.items() for task in one.tasks}
     found = reference_scores()
-    assert {name.split(" (")[0] for name in found} <= known
-    assert len(found) > 20
+    assert {name.split(" (")[0] for name in found} == known
     for row in found.values():
+        assert set(row) == {"random", "myopic oracle", "planning oracle"}
         for mean, error in row.values():
             assert np.isfinite(mean)
             assert error >= 0
+        (chance, little), (planned, error) = row["random"], row["planning oracle"]
+        assert planned > chance - 3 * (little**2 + error**2) ** 0.5
     bored = found["sardine.SlateTopK-Bored"]
     assert bored["random"][0] < bored["myopic oracle"][0] < bored["planning oracle"][0]
     with pytest.raises(ValueError, match="task must be one of"):
