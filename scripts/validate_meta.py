@@ -27,6 +27,7 @@ from validation import (
     dpt,
     efficiency,
     filters,
+    generated,
     gradients,
     mdp,
     navigation,
@@ -36,11 +37,19 @@ from validation.script import Options, Script
 
 SECTIONS = {
     part.SECTION: part
-    for part in (bandits, mdp, dpt, navigation, gradients, filters, users, efficiency)
+    for part in (bandits, mdp, dpt, navigation, gradients, filters, users, efficiency, generated)
 }
 
 SectionName = Literal[
-    "bandits", "mdp", "dpt", "navigation", "gradients", "filters", "users", "efficiency"
+    "bandits",
+    "mdp",
+    "dpt",
+    "navigation",
+    "gradients",
+    "filters",
+    "users",
+    "efficiency",
+    "generated",
 ]
 
 SCRIPT = Script(
@@ -59,6 +68,7 @@ class Validate(Options):
 
     sections: tuple[SectionName, ...] = (
         "bandits", "mdp", "dpt", "navigation", "gradients", "filters", "users", "efficiency",
+        "generated",
     )  # fmt: skip
     """Parts of the proof to run or to list; the page always has all."""
 
