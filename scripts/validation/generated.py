@@ -20,8 +20,8 @@ SECTION = "generated"
 TITLE = "Generated users"
 
 POPULATION = "Feed"
-FITTED = (30, 300)
-"""Users who were fitted, as from a short log and from a longer one."""
+FITTED = 30
+"""Users who were fitted, as from a short log: with 100, more bring little ("Sample efficiency")."""
 
 SPLITS = ("test", "ood-drift", "ood-taste", "ood-items")
 FIRST = "fitted"
@@ -79,44 +79,40 @@ def _interval(numbers: list[float | None]) -> Interval:
 
 
 def cells(plan: Plan) -> list[Cell]:
-    """All of the section: the settings of `curriculum` in "Drifting users"."""
-    return [
-        GeneratedCell(
-            CurriculumConfig(
-                iterations=plan.pick(2, 30, 60),
-                users=plan.pick(16, 512),
-                hidden=plan.pick(8, 96),
-                ppo=PPOConfig(minibatches=plan.pick(1, 16)),
-                fitted_users=count,
-                gan=GANConfig(iterations=plan.pick(10, GANConfig.iterations)),
-                regret_users=plan.pick(16, 512),
-                validation_users=plan.pick(16, 300),
-            ),
-            plan.seeds,
-            plan.pick(20, 1000),
-        )
-        for count in plan.pick(FITTED[:1], FITTED)
-    ]
+    """All of the section: one cell."""
+    return [_cell(plan)]
+
+
+def _cell(plan: Plan) -> GeneratedCell:
+    """Settings are those of `curriculum` in "Drifting users"."""
+    config = CurriculumConfig(
+        iterations=plan.pick(2, 30, 60),
+        users=plan.pick(16, 512),
+        hidden=plan.pick(8, 96),
+        ppo=PPOConfig(minibatches=plan.pick(1, 16)),
+        fitted_users=FITTED,
+        gan=GANConfig(iterations=plan.pick(10, GANConfig.iterations)),
+        regret_users=plan.pick(16, 512),
+        validation_users=plan.pick(16, 300),
+    )
+    return GeneratedCell(config, plan.seeds, plan.pick(20, 1000))
 
 
 def page(plan: Plan, out: Path, static: Path) -> str:
     """The section's text."""
-    blocks = [_block(cell, out) for cell in cells(plan) if isinstance(cell, GeneratedCell)]
+    result = result_of(_cell(plan), out)
     return f"""\
-RL² trained on few fitted users of {POPULATION}, beside users drawn by a generator that was trained
-on these, beside those and users on whom an adversary expects regret, and on a new user in every
-trial ("all users"); as many trials each ({{doc}}`learners/generation`). Scores on the same other
-users, on the scale of "Drifting users", and differences in click-through rate from training on
-fitted users alone, with 95% intervals over users and {plan.seeds} training seeds, each with fitted
-users of its own.
+RL² trained on {FITTED} fitted users of {POPULATION}, beside users drawn by a generator that was
+trained on these, beside those and users on whom an adversary expects regret, and on a new user in
+every trial ("all users"); as many trials each ({{doc}}`learners/generation`). Scores on the same
+other users, on the scale of "Drifting users", and differences in click-through rate from training
+on fitted users alone, with 95% intervals over users and training seeds ({plan.seeds}), each with
+fitted users of its own.
 
-{(chr(10) * 2).join(blocks)}"""
+{NOT_RUN if result is None else _tables(result)}"""
 
 
-def _block(cell: GeneratedCell, out: Path) -> str:
-    result, title = result_of(cell, out), f"### {cell.config.fitted_users} fitted users"
-    if result is None:
-        return f"{title}\n\n{NOT_RUN}"
+def _tables(result: dict[str, Any]) -> str:
     found = result["splits"]
     names = [name for name in found["test"] if name not in REFERENCES]
     rows = [
@@ -129,8 +125,6 @@ def _block(cell: GeneratedCell, out: Path) -> str:
         if name != FIRST
     ]
     return f"""\
-{title}
-
 {table(["score, trained on", *SPLITS], rows)}
 
 {table([f"click-through beyond {FIRST}", *SPLITS], gains)}
