@@ -77,7 +77,7 @@ def test_the_aware_heuristic_bores_nobody_and_earns_more_than_greed() -> None:
     earned = {}
     for make in (wary.Wary, POLICIES["clairvoyant"]):
         env = RecommendationVectorEnv(
-            sardine_population("SlateTopK-Bored", items=200), 20, split="test",
+            sardine_population("SlateTopK-Bored"), 20, split="test",
             autoreset_mode="Disabled",
         )  # fmt: skip
         observation, _ = env.reset(seed=0)
