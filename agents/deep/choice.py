@@ -53,7 +53,7 @@ def best_slates(values: ItemValues, banned: Array, slate: int) -> Array:
 
     The value is a ratio of sums. Dinkelbach (1967) finds its maximum: for a guess of the value the
     best slate has the items of highest appeal times (worth - guess), and its own value is the next
-    guess, which never falls and stops at the maximum. Ie et al. (2019, section 5.1) solve the same
+    guess. From the second on, which some slate has, guesses never fall and stop at the maximum. Ie et al. (2019, section 5.1) solve the same
     problem as a linear programme.
 
     Args:
@@ -66,13 +66,13 @@ def best_slates(values: ItemValues, banned: Array, slate: int) -> Array:
     if slate == 1:
         return _value_alone(values, banned).argmax(1)[:, None]
     guess = values.nothing_worth
-    for _ in range(ROUNDS):
+    for one in range(ROUNDS):
         gain = np.where(banned, -np.inf, values.appeal * (values.worth - guess[:, None]))
         found = np.argpartition(-gain, slate - 1, axis=1)[:, :slate]
         order = np.argsort(-np.take_along_axis(gain, found, axis=1), axis=1, kind="stable")
         found = np.take_along_axis(found, order, axis=1)
         reached = slate_values(values, found)
-        if (reached <= guess + 1e-6 * np.abs(guess)).all():
+        if one and (reached <= guess + 1e-6 * np.abs(guess)).all():
             break
         guess = reached
     return found

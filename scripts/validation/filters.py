@@ -186,8 +186,8 @@ Click-through rate where clicks are logistic in five tastes that keep rho of the
 to request (20 items, 100 requests; `driftrec.agents.reference_line`), by the probability of the
 shown item: measured (published, difference), in bold where the difference is beyond ±{WITHIN} by
 more than two standard errors. The published catalogue is not known, nor are LinUCB's settings; one
-was chosen that gives the published rates of random, most popular and clairvoyant. UCB has a bonus of
-1.5 standard deviations. The amortised filter is one network for all four rates, acting by UCB.
+was chosen that gives the published rates of random, most popular and clairvoyant. UCB has a bonus
+of 1.5 standard deviations. The amortised filter is one network for all four rates, acting by UCB.
 
 {table(headings, rows)}
 

@@ -82,6 +82,17 @@ def test_the_best_slate_is_that_of_brute_force(values, slate, ban):
     np.testing.assert_allclose(slate_values(values, found), all_values.max(1), rtol=1e-5, atol=1e-6)
 
 
+def test_the_best_slate_is_found_where_nothing_is_worth_more_than_any():
+    values = ItemValues(
+        worth=np.array([[0.0297, 1.1355, -1.1261, -0.3308]]),
+        appeal=np.array([[1.3509, 2.1399, 0.3379, 0.1183]]),
+        nothing_worth=np.array([1.6569]),
+        nothing_appeal=1.0,
+    )
+    found = best_slates(values, np.zeros((1, 4), np.uint8), 2)
+    assert set(found[0].tolist()) == {1, 3}
+
+
 @settings(max_examples=30, deadline=None)
 @given(values=item_values(), slate=st.integers(1, 3))
 def test_the_value_of_a_slate_is_the_mean_over_what_is_consumed(values, slate):
