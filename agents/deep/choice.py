@@ -53,8 +53,8 @@ def best_slates(values: ItemValues, banned: Array, slate: int) -> Array:
 
     The value is a ratio of sums. Dinkelbach (1967) finds its maximum: for a guess of the value the
     best slate has the items of highest appeal times (worth - guess), and its own value is the next
-    guess. From the second on, which some slate has, guesses never fall and stop at the maximum. Ie et al. (2019, section 5.1) solve the same
-    problem as a linear programme.
+    guess. From the second on, which some slate has, guesses never fall and stop at the maximum. Ie
+    et al. (2019, section 5.1) solve the same problem as a linear programme.
 
     Args:
         values: of all items.
