@@ -127,7 +127,7 @@ class PlanningOracle:
         horizon: requests to look ahead.
         rollouts: times that each rule is followed.
         sure: standard errors by which a plan must be better than the best rule.
-        rules: those to choose among; `default_rules` if left out.
+        rules: those to choose among, and no item by itself; `default_rules` if left out.
         repeats: whether items may be shown again.
         quality: of the items, by which rules tilt, `(items,)`; the catalogue's if left out.
         seed: of the luck in its head, which is not that of the users.

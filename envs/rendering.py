@@ -233,7 +233,7 @@ def _shown_lines(record: TrialRecord) -> list[str]:
     for item, feedback in zip(record.items[-1], record.feedback[-1], strict=True):
         title = f" {catalogue.titles[item]!r}" if catalogue.titles else ""
         answer = words.get(float(feedback), f"{feedback:g}")
-        topic = names[int(catalogue.topics[item].argmax())]
+        topic = names[int(catalogue.topic[item])]
         lines.append(f"{'shown':<13}item {item}{title}, {topic}: {answer}")
     return lines[:TEXT_ITEMS]
 

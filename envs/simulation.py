@@ -28,7 +28,6 @@ from driftrec.envs.candidates import Arrivals, Candidates
 from driftrec.envs.population import Split
 from driftrec.envs.random import RandomStreams
 from driftrec.envs.user_model import UserModel
-from driftrec.envs.user_model import UserModelError as UserModelError  # raised here
 
 AHEAD = 512
 """Most users that are drawn before they are called for."""
@@ -153,7 +152,6 @@ class Simulation:
         self._cells = self.xp.zeros(
             self.users * len(self.catalogue), dtype=self.xp.uint8, device=self.device
         )
-        self._checked = False
         self.over, self.anyone_over, self.anyone_new = self.trials.over, False, True
         if self.candidates:
             self._offers = self._new_offers()
@@ -202,7 +200,7 @@ class Simulation:
 
         Raises:
             UserModelError: if what the model gives is not as its contract says; its form is
-                looked at in the first step after a reset.
+                looked at in the first step.
         """
         model, before = self.model, self.state
         cells = self._first_cell + items

@@ -248,7 +248,7 @@ def _expected(record: TrialRecord) -> np.ndarray:
 
 def _shown_topics(record: TrialRecord) -> np.ndarray:
     """Main topic of each item shown, `(requests, slate)`."""
-    return np.asarray(record.split.catalogue.topics.argmax(1)[np.array(record.items)])
+    return np.asarray(record.split.catalogue.topic[np.array(record.items)])
 
 
 def _topic_rows(record: TrialRecord) -> list[int]:

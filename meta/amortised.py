@@ -108,7 +108,7 @@ class AmortisedPolicy(PredictsClicks, TrialPolicy):
 
 def main_topics(catalogue: Catalogue, like: Tensor) -> Tensor:
     """Topic of the largest share of each item, `(items,)`, on the device of another tensor."""
-    return torch.as_tensor(np.array(catalogue.topics).argmax(1), device=like.device)
+    return torch.as_tensor(np.array(catalogue.topic), device=like.device)
 
 
 class AmortisedRun(SupervisedRun[AmortisedConfig, BeliefNetwork]):

@@ -8,12 +8,13 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 from driftrec.agents.policy import Policy
 from driftrec.envs import Catalogue, Population
 from driftrec.envs.files import write_json
 from driftrec.envs.rewards import Reward, reward_function
+from driftrec.meta.checks import check_counts, check_names, check_not_negative, check_positive
 from driftrec.meta.metrics import MetricsLog
 from driftrec.meta.run import TrainingRun
 from driftrec.meta.schedules import LearningRate, ScheduleName
@@ -119,33 +120,18 @@ class LearnerConfig:
     """Reproduces the run, together with the number of workers."""
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "users", "validate_every", "workers"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("patience", "gradient_tolerance", "validation_users"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not self.target_kl > 0:
-            raise ValueError(f"target_kl must be positive, got {self.target_kl}")
+        check_counts(self, "iterations", "users", "validate_every", "workers")
+        check_not_negative(self, "patience", "gradient_tolerance", "validation_users")
+        check_positive(self, "target_kl")
         if self.users % self.workers:
             raise ValueError(f"users ({self.users}) must divide among {self.workers} workers")
         if self.validate_by not in ("request", "trial"):
             raise ValueError(f"validate_by must be request or trial, got {self.validate_by!r}")
-        if self.arrays not in get_args(Arrays):
-            raise ValueError(f"arrays must be one of {get_args(Arrays)}, got {self.arrays!r}")
+        check_names(self, arrays=Arrays)
         if self.arrays == "numpy" and self.device != "cpu":
             raise ValueError(f"device {self.device!r} needs arrays='torch', got 'numpy'")
         LearningRate(self.schedule, self.learning_rate, self.iterations)
         reward_function(self.reward)
-
-    def _refuse_adaptive(self) -> None:
-        """For learners whose updates return no `kl`: the rate would stay what it is."""
-        if self.schedule == "adaptive":
-            known = [name for name in get_args(ScheduleName) if name != "adaptive"]
-            raise ValueError(
-                "this learner measures no divergence for the adaptive schedule: schedule must be "
-                f"one of {', '.join(known)}"
-            )
 
     @classmethod
     def of_size(cls, size: str) -> Self:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from driftrec.meta.belief_loss import filter_lessons, filter_loss, mean_loss
+from driftrec.meta.checks import (
+    check_counts,
+    check_fractions,
+    check_names,
+    check_not_negative,
+    check_positive,
+)
 from driftrec.meta.gae import generalised_advantages
 from driftrec.meta.network import ActorCritic
 from driftrec.meta.plackett_luce import slate_log_probability
@@ -50,22 +57,11 @@ class PPOConfig:
     """Of trpo: mean divergence that a step may reach, in nats."""
 
     def __post_init__(self) -> None:
-        if self.objective not in get_args(Objective):
-            raise ValueError(
-                f"objective must be one of {get_args(Objective)}, got {self.objective!r}"
-            )
-        for name in ("epochs", "minibatches"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("clip", "gradient_clip", "max_divergence"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("gamma", "lam"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        for name in ("entropy", "value_weight", "belief_weight"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        check_names(self, objective=Objective)
+        check_counts(self, "epochs", "minibatches")
+        check_positive(self, "clip", "gradient_clip", "max_divergence")
+        check_fractions(self, "gamma", "lam")
+        check_not_negative(self, "entropy", "value_weight", "belief_weight")
 
 
 @dataclass

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import get_args
 
+from driftrec.meta.checks import check_counts, check_fractions, check_names, check_not_negative
 from driftrec.meta.heads import HeadName
 from driftrec.meta.learner import LearnerConfig
 from driftrec.meta.memories import MemoryName
@@ -59,19 +59,11 @@ class RL2Config(LearnerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("hidden", "layers", "window"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name, kind in (("memory", MemoryName), ("head", HeadName)):
-            if getattr(self, name) not in get_args(kind):
-                raise ValueError(
-                    f"{name} must be one of {get_args(kind)}, got {getattr(self, name)!r}"
-                )
+        check_counts(self, "hidden", "layers", "window")
+        check_names(self, memory=MemoryName, head=HeadName)
         if self.continuing and self.ppo.gamma >= 1:
             raise ValueError("gamma must be below 1 where trials are continuing, or values diverge")
-        for name in ("probes", "optimism", "sharpness"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        check_not_negative(self, "probes", "optimism", "sharpness")
         if self.acting not in RL2Policy.actings:
             raise ValueError(
                 f"acting must be one of {', '.join(RL2Policy.actings)}; got {self.acting!r}"
@@ -80,8 +72,7 @@ class RL2Config(LearnerConfig):
             raise ValueError("a filter learns from probes: set probes above 0, or filter=False")
         if self.optimism and not (self.filter and self.builds_on_belief):
             raise ValueError("optimism needs a filter, and a policy that builds on its belief")
-        if not 0 <= self.own_rate <= 1:
-            raise ValueError(f"own_rate must lie in [0, 1], got {self.own_rate}")
+        check_fractions(self, "own_rate")
 
     @property
     def builds_on_belief(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 ScheduleName = Literal["constant", "linear", "inverse-time", "cosine", "adaptive"]
 
@@ -31,7 +31,7 @@ class LearningRate:
     def __init__(
         self, schedule: ScheduleName, start: float, iterations: int, target_kl: float = 0.01
     ) -> None:
-        if schedule not in ("constant", "linear", "inverse-time", "cosine", "adaptive"):
+        if schedule not in get_args(ScheduleName):
             raise ValueError(f"unknown learning-rate schedule {schedule!r}")
         if not start > 0:
             raise ValueError(f"the learning rate must be positive, got {start}")
@@ -59,3 +59,17 @@ class LearningRate:
             self.factor = max(self.factor / 1.5, 1e-3)
         elif kl < 0.5 * self.target_kl:
             self.factor = min(self.factor * 1.5, 1e1)
+
+
+def refuse_adaptive(schedule: str) -> None:
+    """For learners whose updates return no `kl`: the rate would stay what it is.
+
+    Raises:
+        ValueError: if the schedule is adaptive.
+    """
+    if schedule == "adaptive":
+        known = [name for name in get_args(ScheduleName) if name != "adaptive"]
+        raise ValueError(
+            "this learner measures no divergence for the adaptive schedule: schedule must be one "
+            f"of {', '.join(known)}"
+        )

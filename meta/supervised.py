@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from driftrec.envs import Population
 from driftrec.meta.belief_loss import FIRST_LESSONS, filter_lessons, filter_loss
+from driftrec.meta.checks import check_counts, check_fractions, check_names, check_positive
 from driftrec.meta.learner import LearnerConfig
 from driftrec.meta.memories import MemoryName
 from driftrec.meta.network import TrialNetwork
@@ -20,6 +21,7 @@ from driftrec.meta.never_lost import never_lost
 from driftrec.meta.plackett_luce import best_slate
 from driftrec.meta.rollout import Choose, Notes, Trials, collect
 from driftrec.meta.run import TrainingRun
+from driftrec.meta.schedules import refuse_adaptive
 from driftrec.meta.track import NetworkShape, Track
 from driftrec.meta.workers import Worker
 
@@ -57,16 +59,11 @@ class SupervisedConfig(LearnerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._refuse_adaptive()
-        for name in ("hidden", "layers", "window", "probes", "epochs", "minibatches"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.memory not in get_args(MemoryName):
-            raise ValueError(f"memory must be one of {get_args(MemoryName)}, got {self.memory!r}")
-        if not self.gradient_clip > 0:
-            raise ValueError(f"gradient_clip must be positive, got {self.gradient_clip}")
-        if not 0 <= self.explore <= 1:
-            raise ValueError(f"explore must lie in [0, 1], got {self.explore}")
+        refuse_adaptive(self.schedule)
+        check_counts(self, "hidden", "layers", "window", "probes", "epochs", "minibatches")
+        check_names(self, memory=MemoryName)
+        check_positive(self, "gradient_clip")
+        check_fractions(self, "explore")
 
 
 C = TypeVar("C", bound=SupervisedConfig)

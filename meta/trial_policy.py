@@ -21,6 +21,7 @@ from driftrec.meta.checkpoint import (
     reading,
     write_checkpoint,
 )
+from driftrec.meta.checks import check_observed
 from driftrec.meta.network import TrialNetwork
 from driftrec.meta.plackett_luce import best_slate, sample_slate
 from driftrec.meta.rollout import not_offered
@@ -142,7 +143,7 @@ class TrialPolicy(ABC):
         Raises:
             ValueError: if feedback or the time since is not finite: it would stay in the memory.
         """
-        _check_finite(observation)
+        check_observed(observation)
         device = self.table.device
         track = Track(
             *(torch.as_tensor(getattr(state, item.name), device=device) for item in fields(Track))
@@ -175,17 +176,6 @@ class TrialPolicy(ABC):
         items = {name: getattr(self, name) for name in self.of_items}
         known = {name: tensor for name, tensor in items.items() if tensor is not None}
         write_checkpoint(path, self.kind, tensors | known, description)
-
-
-def _check_finite(observation: Observation) -> None:
-    for name in ("feedback", "log_elapsed"):
-        finite = torch.as_tensor(observation[name]).isfinite()
-        if not finite.all():
-            rows = (~finite).any(1).nonzero()[:, 0].tolist()
-            more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-            raise ValueError(
-                f"{name} must be finite, got NaN or infinity in row(s) {rows[:5]}{more}"
-            )
 
 
 def _state(track: Track, known: np.ndarray, shown: np.ndarray) -> TrialState:

@@ -44,7 +44,7 @@ def trials(
 
 def trial(evaluation: Evaluation, user: int, catalogue: Catalogue) -> list[dict[str, Any]]:
     """One user's requests, in their order."""
-    topic = np.asarray(catalogue.topics).argmax(1)
+    topic = np.asarray(catalogue.topic)
     requests = []
     for request in np.flatnonzero(evaluation.active[user]).tolist():
         items = [int(item) for item in evaluation.items[user, request]]

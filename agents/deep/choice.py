@@ -66,13 +66,13 @@ def best_slates(values: ItemValues, banned: Array, slate: int) -> Array:
     if slate == 1:
         return _value_alone(values, banned).argmax(1)[:, None]
     guess = values.nothing_worth
-    for one in range(ROUNDS):
+    for number in range(ROUNDS):
         gain = np.where(banned, -np.inf, values.appeal * (values.worth - guess[:, None]))
         found = np.argpartition(-gain, slate - 1, axis=1)[:, :slate]
         order = np.argsort(-np.take_along_axis(gain, found, axis=1), axis=1, kind="stable")
         found = np.take_along_axis(found, order, axis=1)
         reached = slate_values(values, found)
-        if one and (reached <= guess + 1e-6 * np.abs(guess)).all():
+        if number and (reached <= guess + 1e-6 * np.abs(guess)).all():
             break
         guess = reached
     return found

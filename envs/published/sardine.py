@@ -301,6 +301,11 @@ def _recent(clicked: Array, clicks: Array) -> Array:
     return packed
 
 
+def clicks_that_count(state: SardineState) -> Array:
+    """How many clicks on each topic will still count after the next request, `(users, topics)`."""
+    return _unpacked(_recent(state.clicked[:, :-1], state.clicks[:, :-1]))
+
+
 _SINGLE = {"slate": 1, "patience": NEVER}
 _RERANK = {"items": 10, "persistence": 0.7, "slope": 5.0, "offset": 0.3, "seed": 1}
 

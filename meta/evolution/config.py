@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from driftrec.meta.checks import check_counts
 from driftrec.meta.rl2_config import RL2Config
 
 
@@ -51,9 +52,7 @@ class ESConfig(RL2Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("pairs", "at_once"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_counts(self, "pairs", "at_once")
         if self.pairs % (self.workers * self.batch):
             raise ValueError(
                 f"pairs ({self.pairs}) must divide into batches of {self.batch} among "

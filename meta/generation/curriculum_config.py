@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from driftrec.meta.checks import check_counts
 from driftrec.meta.generation.gan import GANConfig
 from driftrec.meta.generation.regret import ReferenceName
 from driftrec.meta.generation.sources import check_shares
@@ -46,9 +47,7 @@ class CurriculumConfig(RL2Config):
         check_shares(self.shares, 3)
         if self.fitted_users < 2:
             raise ValueError(f"fitted_users must be at least 2, got {self.fitted_users}")
-        for name in ("refresh_every", "regret_rounds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_counts(self, "refresh_every", "regret_rounds")
         if self.regret_users < 2 or self.regret_users % (2 * self.workers):
             raise ValueError(
                 f"regret_users ({self.regret_users}) must divide into two halves among "

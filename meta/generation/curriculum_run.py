@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from driftrec.envs import Population
-from driftrec.meta.checkpoint import read_checkpoint, write_checkpoint
+from driftrec.meta.checkpoint import read_checkpoint, reading, write_checkpoint
 from driftrec.meta.gathering import gather
 from driftrec.meta.generation.curriculum_config import CurriculumConfig
 from driftrec.meta.generation.gan import train_generator
@@ -130,8 +130,10 @@ class CurriculumRun(RL2Run):
     def restore(self, path: Path) -> None:
         """As `TrainingRun.restore`; proposals are made anew from the regrets."""
         super().restore(path)
-        tensors, _ = read_checkpoint(self._history_path(path.parent), KIND)
-        self.history = [tensors[name].numpy() for name in sorted(tensors, key=int)]
+        history = self._history_path(path.parent)
+        tensors, _ = read_checkpoint(history, KIND)
+        with reading(history, "regrets by number"):
+            self.history = [tensors[name].numpy() for name in sorted(tensors, key=int)]
         if self.history:
             self._tilt()
 

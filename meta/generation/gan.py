@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from driftrec.meta.checks import check_counts
 from driftrec.meta.generation.generator import SLOPE, Generator, Standardiser
 
 CALIBRATION = 20_000
@@ -36,9 +37,7 @@ class GANConfig:
     """The generator that is kept is a moving average that forgets by this factor a step."""
 
     def __post_init__(self) -> None:
-        for name in ("latent", "hidden", "iterations", "critic_steps", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_counts(self, "latent", "hidden", "iterations", "critic_steps", "batch")
         if self.learning_rate <= 0 or self.penalty < 0 or not 0 <= self.averaging < 1:
             raise ValueError(
                 "learning_rate must be positive, penalty not negative and averaging in [0, 1), got "

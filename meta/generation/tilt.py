@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from driftrec.meta.checks import check_counts
 from driftrec.meta.generation.generator import Generator, Standardiser
 
 POOL = 4096
@@ -35,9 +36,7 @@ class TiltConfig:
             raise ValueError(
                 f"kl and shrinkage must not be negative, got {self.kl} and {self.shrinkage}"
             )
-        for name in ("candidates", "hidden"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_counts(self, "candidates", "hidden")
 
 
 class RegretModel:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from driftrec.meta.checks import check_names, check_positive
 from driftrec.meta.gathering import gather
 from driftrec.meta.learner import Learner, LearnerConfig
 from driftrec.meta.maml.rule import RuleConfig
 from driftrec.meta.maml.run import MAMLRun
 from driftrec.meta.rl2_run import plackett_luce
 from driftrec.meta.rollout import Trials, collect
+from driftrec.meta.schedules import refuse_adaptive
 
 Aggregate = Literal["weights", "gradients"]
 Weighting = Literal["uniform", "hard"]
@@ -52,12 +54,9 @@ class ReptileConfig(LearnerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._refuse_adaptive()
-        if self.weighting not in get_args(Weighting) or not self.temperature > 0:
-            raise ValueError(
-                f"weighting must be one of {get_args(Weighting)} and temperature positive, got "
-                f"{self.weighting!r} and {self.temperature}"
-            )
+        refuse_adaptive(self.schedule)
+        check_names(self, weighting=Weighting)
+        check_positive(self, "temperature")
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,7 @@ class GradientAggregationConfig(ReptileConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.aggregate not in get_args(Aggregate):
-            raise ValueError(
-                f"aggregate must be one of {get_args(Aggregate)}, got {self.aggregate!r}"
-            )
+        check_names(self, aggregate=Aggregate)
 
 
 class ReptileRun(MAMLRun):

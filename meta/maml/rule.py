@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
+from driftrec.meta.checks import check_names
 from driftrec.meta.maml.estimators import Estimator, differentiates, inner_loss
 from driftrec.meta.maml.policies import Adapted, Weights, adapted_names
 from driftrec.meta.maml.taste import TasteNetwork
@@ -55,11 +56,7 @@ class RuleConfig:
     """Learn both for each adapted number."""
 
     def __post_init__(self) -> None:
-        for name, kind in (("inner", Inner), ("adapted", Adapted), ("estimator", Estimator)):
-            if getattr(self, name) not in get_args(kind):
-                raise ValueError(
-                    f"{name} must be one of {get_args(kind)}, got {getattr(self, name)!r}"
-                )
+        check_names(self, inner=Inner, adapted=Adapted, estimator=Estimator)
         if self.every < 1 or not 1 <= self.steps <= 3:
             raise ValueError(
                 "every must be at least 1 and steps in [1, 3], got "

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from driftrec.meta.checks import (
+    check_counts,
+    check_fractions,
+    check_names,
+    check_not_negative,
+    check_positive,
+)
 from driftrec.meta.maml.episodes import Baseline, Episodes, Tasks, advantages
 from driftrec.meta.maml.estimators import ESTIMATORS, Estimator
 from driftrec.meta.maml.families import Family
 from driftrec.meta.maml.meta_policy import MetaPolicy
 from driftrec.meta.maml.objective import Round, meta_objective
 from driftrec.meta.maml.policies import Adapted, Weights
-from driftrec.meta.schedules import LearningRate, ScheduleName
+from driftrec.meta.schedules import LearningRate, ScheduleName, refuse_adaptive
 from driftrec.meta.trust_region import TRPOConfig, trpo_step
 
 Outer = Literal["ppo", "trpo"]
@@ -86,34 +93,13 @@ class TaskConfig:
             )
         if not sum(self.weights) > 0:
             raise ValueError(f"round_weights must sum to more than 0, got {self.round_weights}")
-        self._check_choices()
-        self._check_numbers()
-
-    def _check_choices(self) -> None:
-        for name, kind in (("adapted", Adapted), ("outer", Outer), ("baseline", Baseline)):
-            if getattr(self, name) not in get_args(kind):
-                raise ValueError(
-                    f"{name} must be one of {get_args(kind)}, got {getattr(self, name)!r}"
-                )
+        check_names(self, adapted=Adapted, outer=Outer, baseline=Baseline)
         LearningRate(self.schedule, self.learning_rate, self.iterations)
-        if self.schedule == "adaptive":
-            raise ValueError(
-                "tasks have no divergence to aim at for the adaptive schedule: schedule must be "
-                "constant, linear, inverse-time or cosine"
-            )
-
-    def _check_numbers(self) -> None:
-        for name in ("iterations", "tasks", "episodes", "epochs"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.clip > 0:
-            raise ValueError(f"clip must be positive, got {self.clip}")
-        for name in ("inner_rate", "rates_share"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("gamma", "lam"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        refuse_adaptive(self.schedule)
+        check_counts(self, "iterations", "tasks", "episodes", "epochs")
+        check_positive(self, "clip")
+        check_not_negative(self, "inner_rate", "rates_share")
+        check_fractions(self, "gamma", "lam")
 
     @property
     def weights(self) -> tuple[float, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from driftrec.meta.checks import check_counts, check_fractions, check_not_negative
 from driftrec.meta.learner import LearnerConfig
 from driftrec.meta.schedules import ScheduleName
 from driftrec.meta.trees.history import StatisticsConfig
@@ -71,16 +72,11 @@ class TreesConfig(LearnerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_common()
-        for name in ("trees", "min_rows", "members", "candidates"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_counts(self, "trees", "min_rows", "members", "candidates")
         if self.leaves < 2:
             raise ValueError(f"leaves must be at least 2, got {self.leaves}")
-        for name in ("others", "sharpness", "bonus"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not 0 <= self.explore <= 1:
-            raise ValueError(f"explore must lie in [0, 1], got {self.explore}")
+        check_not_negative(self, "others", "sharpness", "bonus")
+        check_fractions(self, "explore")
         if self.labels not in ("logits", "clicks"):
             raise ValueError(f"labels must be 'logits' or 'clicks', got {self.labels!r}")
         self._check_width()

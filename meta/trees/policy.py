@@ -14,6 +14,7 @@ from driftrec.envs import Catalogue
 from driftrec.envs.arrays import Array
 from driftrec.envs.observation import Observation
 from driftrec.meta.checkpoint import check_finite, read_checkpoint, reading, write_checkpoint
+from driftrec.meta.checks import check_observed
 from driftrec.meta.trees.history import History, StatisticsConfig
 from driftrec.meta.trees.ranker import Ranker
 from driftrec.meta.trees.statistics import Statistics
@@ -91,7 +92,12 @@ class TreesPolicy:
         return self.statistics.start(users)
 
     def act(self, observation: Observation, state: History) -> tuple[Array, History]:
-        """The best items, `(users, slate)`, and the new state."""
+        """The best items, `(users, slate)`, and the new state.
+
+        Raises:
+            ValueError: if feedback or the time since is not finite.
+        """
+        check_observed(observation)
         history, pool, scores = self.rank(observation, state)
         banned = self.banned(observation, history)
         items = np.take_along_axis(pool, self.best(banned, pool, scores), axis=1)

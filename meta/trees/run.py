@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from driftrec.envs import Population
-from driftrec.meta.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from driftrec.meta.checkpoint import CheckpointError, read_checkpoint, reading, write_checkpoint
 from driftrec.meta.learner import LearnedPolicy
 from driftrec.meta.run import TrainingRun
 from driftrec.meta.trees.config import TreesConfig
@@ -175,8 +175,9 @@ class TreesRun(TrainingRun[TreesConfig]):
         """
         tensors, _ = read_checkpoint(path, self.kind)
         # Texts are of any length: shapes can be compared once ours is theirs.
-        ours = {name: tensors[f"network.{name}"] for name in self.network.state_dict()}
-        self.network.load_state_dict(ours)
+        with reading(path, "the texts of trees"):
+            ours = {name: tensors[f"network.{name}"] for name in self.network.state_dict()}
+            self.network.load_state_dict(ours)
         super().restore(path)
         tensors, _ = read_checkpoint(path.with_name("trials.safetensors"), "trees-trials")
         for number in range(self.iteration):

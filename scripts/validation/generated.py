@@ -10,7 +10,12 @@ from typing import Any
 from driftrec.agents.comparison import Comparison
 from driftrec.agents.statistics import Interval
 from driftrec.envs import make_population
-from driftrec.meta.generation import CurriculumConfig, GANConfig, compare_training_users
+from driftrec.meta.generation import (
+    CurriculumConfig,
+    GANConfig,
+    compare_training_users,
+    training_users,
+)
 from driftrec.meta.generation.comparison import REFERENCES
 from driftrec.meta.ppo import PPOConfig
 from validation.cells import Cell, Plan, result_of
@@ -55,7 +60,8 @@ class GeneratedCell(Cell):
             make_population(POPULATION), self.config, seeds=range(self.seeds), users=self.users,
             splits=SPLITS,
         )  # fmt: skip
-        trained = 4 * self.seeds
+        # Beside those, on all users.
+        trained = (len(training_users(self.config)) + 1) * self.seeds
         return {
             "splits": {split: _numbers(found) for split, found in splits.items()},
             "cpu_seconds": (time.process_time() - began) / trained,

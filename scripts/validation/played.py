@@ -58,7 +58,7 @@ class ByScore:
 
 
 def _topic(simulation: Simulation) -> Array:
-    return simulation.catalogue.topics.argmax(1)[simulation.offered]
+    return simulation.catalogue.topic[simulation.offered]
 
 
 def _favourite(simulation: Simulation) -> Array:

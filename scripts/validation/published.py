@@ -10,7 +10,7 @@ from typing import Any
 
 from validation.cells import Cell, Plan
 from validation.played import PlayedCell, score_of
-from validation.text import NOT_RUN, plus_minus, table
+from validation.text import NOT_RUN, SURE, plus_minus, table
 
 SECTION = "published"
 TITLE = "Reference tables"
@@ -21,8 +21,6 @@ ORIGINALS = ROOT / "docs" / "results" / "validation" / "originals.json"
 """What `scripts/compare_originals.py` found."""
 
 USERS = 1000
-SURE = 1.96
-"""Standard errors of a 95% interval."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from driftrec.agents.statistics import Interval
 
 NOT_RUN = "not run"
 
+SURE = 1.96
+"""Standard errors of a 95% interval."""
+
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table, the first column to the left and the others to the right."""

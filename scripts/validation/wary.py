@@ -10,7 +10,7 @@ from driftrec.agents.memory import Memory, new_memory
 from driftrec.envs import RecommendationVectorEnv
 from driftrec.envs.arrays import Array
 from driftrec.envs.observation import Observation
-from driftrec.envs.published.sardine import RECENT, TOPICS, WINDOW, SardineState
+from driftrec.envs.published.sardine import TOPICS, clicks_that_count
 
 
 class Wary:
@@ -32,7 +32,7 @@ class Wary:
     def act(self, observation: Observation, state: Memory) -> tuple[Array, Memory]:
         """The slate, `(users, slate)`, and the new state."""
         model: Any = self._simulation.model
-        room = model.patience - 1 - recent_clicks(self._simulation.state)
+        room = model.patience - 1 - clicks_that_count(self._simulation.state)
         order = np.argsort(-self._simulation.click_probability(), axis=1)
         topic = self._topic[order]
         too_many = np.zeros(order.shape, bool)
@@ -42,10 +42,3 @@ class Wary:
         best = np.argsort(too_many, axis=1, kind="stable")[:, : self._simulation.slate]
         items = np.take_along_axis(order, best, axis=1)
         return items, state.after(items)
-
-
-def recent_clicks(state: SardineState) -> Array:
-    """How many clicks on each topic will count after the next request, `(users, topics)`."""
-    latest_first = state.clicked[:, : WINDOW - 1, ::-1].reshape(len(state.clicked), -1)
-    counts = (latest_first > 0).cumsum(1) <= RECENT
-    return np.stack([((latest_first == 1 + one) & counts).sum(1) for one in range(TOPICS)], axis=1)

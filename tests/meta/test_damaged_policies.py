@@ -100,7 +100,7 @@ def test_a_training_that_is_damaged_is_not_gone_on_with(describe, change, traine
         learner(config).fit(small_population(), tmp_path, resume=True)
 
 
-@pytest.mark.parametrize("learner", ["rl2", "maml", "dpt"])
+@pytest.mark.parametrize("learner", ["rl2", "maml", "dpt", "trees"])
 @pytest.mark.parametrize("name", ["feedback", "log_elapsed"])
 def test_feedback_and_times_that_are_no_numbers_are_refused(name, learner, trained):
     policy, users = load(trained / learner), 9
@@ -116,3 +116,24 @@ def test_feedback_and_times_that_are_no_numbers_are_refused(name, learner, train
     with pytest.raises(ValueError, match=r"in row\(s\) \[0, 1, 2, 3, 4\] and 4 more"):
         policy.act(bad, state)
     policy.act(observation, state)
+
+
+def test_a_training_of_trees_without_its_trees_is_called_damaged(trained, tmp_path):
+    learner = learner_type("trees")
+    path = trained / "trees" / "training.safetensors"
+    tensors, standing = read_checkpoint(path, checkpoint_kind(path))
+    tensors.pop(next(name for name in tensors if name.startswith("network.")))
+    write_checkpoint(tmp_path / "training.safetensors", checkpoint_kind(path), tensors, standing)
+    config = learner.config_type(**{**learner.config_type.smoke, **SMALL})
+    with pytest.raises(CheckpointError, match="is damaged: expected the texts of trees"):
+        learner(config).fit(small_population(), tmp_path, resume=True)
+
+
+def test_a_curriculum_whose_regrets_are_damaged_is_not_gone_on_with(tmp_path):
+    learner = learner_type("curriculum")
+    config = learner.config_type(**{**learner.config_type.smoke, **SMALL})
+    learner(config).fit(small_population(), tmp_path)
+    [path] = tmp_path.glob("regret-*.safetensors")
+    write_checkpoint(path, checkpoint_kind(path), {"first": torch.zeros(2)}, {})
+    with pytest.raises(CheckpointError, match="is damaged: expected regrets by number"):
+        learner(config).fit(small_population(), tmp_path, resume=True)

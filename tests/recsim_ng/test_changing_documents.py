@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from driftrec.envs.recsim_ng import RecSimNGVectorEnv, Story
-from driftrec.envs.simulation import UserModelError
+from driftrec.envs.user_model import UserModelError
 
 pytest.importorskip("recsim_ng")
 

@@ -18,7 +18,7 @@ from driftrec.envs.recsim_ng import (
     story,
 )
 from driftrec.envs.recsim_ng.library import library
-from driftrec.envs.simulation import UserModelError
+from driftrec.envs.user_model import UserModelError
 
 pytest.importorskip("recsim_ng")
 

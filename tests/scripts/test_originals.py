@@ -70,12 +70,16 @@ def test_few_users_of_an_original_are_compared_with_ours(tmp_path):
     pytest.importorskip("sardine")
     done = script(
         "compare_originals", "--users", 10, "--requests", 1, 5, "--out", tmp_path / "rows.md",
-        hidden="recsim,recogym",
+        "--summary", tmp_path / "found.json", hidden="recsim,recogym",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = (tmp_path / "rows.md").read_text().splitlines()
     assert sum(row.startswith("| sardine.SlateTopK-Bored | random |") for row in rows) > 5
     assert max(map(len, done.stdout.splitlines())) <= 100
+    found = json.loads((tmp_path / "found.json").read_text())
+    each = sum("| KS |" in row or "| chi² |" in row for row in rows)
+    assert (found["sources"], found["users"], found["tests"]) == (["sardine"], 10, each)
+    assert f"{found['different']} of {each} tests" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("counts", [True, False])

@@ -120,7 +120,7 @@ def test_navigation_meets_the_published_returns():
         ({"outer": "foo"}, "outer must be one of .*, got 'foo'"),
         ({"adapted": "foo"}, "adapted must be one of .*, got 'foo'"),
         ({"baseline": "foo"}, "baseline must be one of .*, got 'foo'"),
-        ({"schedule": "adaptive"}, "constant, linear, inverse-time or cosine"),
+        ({"schedule": "adaptive"}, "one of constant, linear, inverse-time, cosine"),
         ({"schedule": "foo"}, "unknown learning-rate schedule"),
         ({"tasks": 0}, "tasks must be at least 1, got 0"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
