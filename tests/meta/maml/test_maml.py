@@ -424,7 +424,7 @@ def test_the_learners_have_names():
         (lambda: RuleConfig(forget=1.0), r"forget must lie in \[0, 1\)"),
         (lambda: MAMLConfig(probes=-1), "hidden must be at least 1 and probes not negative"),
         (lambda: MAMLConfig(ppo=PPOConfig(gamma=1.0)), "gamma must be below 1"),
-        (lambda: ReptileConfig(temperature=0.0), "temperature positive"),
+        (lambda: ReptileConfig(temperature=0.0), "temperature must be positive"),
         (lambda: ReptileConfig(schedule="adaptive"), "measures no divergence"),
         (lambda: GradientAggregationConfig(schedule="adaptive"), "constant, linear, inverse-time"),
         (lambda: GradientAggregationConfig(aggregate="votes"), "aggregate must be one of"),
