@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from driftrec.meta.heads import QueryHead
+from driftrec.meta.checks import check_not_negative, check_positive
+from driftrec.meta.heads import QueryHead, TowerHead
 from driftrec.meta.learner import Learner
 from driftrec.meta.memories import MemoryName
 from driftrec.meta.network import TrialNetwork, feature_scale
@@ -34,6 +35,8 @@ class DPTConfig(SupervisedConfig):
     """What remembers the trial: gru, lstm or transformer."""
     hidden: int = 64
     """Units of the memory."""
+    towers: int = 0
+    """Units of a score that is not linear in item features; 0 for scores that are."""
     acting: str = "greedy"
     """greedy shows the items most likely to be best; sample draws them."""
     temperature: float = 1.0
@@ -41,8 +44,8 @@ class DPTConfig(SupervisedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be positive, got {self.temperature}")
+        check_positive(self, "temperature")
+        check_not_negative(self, "towers")
         if self.acting not in DPTPolicy.actings:
             raise ValueError(
                 f"acting must be one of {', '.join(DPTPolicy.actings)}; got {self.acting!r}"
@@ -55,18 +58,24 @@ class BestItemNetwork(TrialNetwork):
     Args:
         shape: sizes.
         scale: see `driftrec.meta.trunk.Trunk`.
+        towers: units of what is added by a `TowerHead`; 0 for none.
     """
 
-    def __init__(self, shape: NetworkShape, scale: Tensor) -> None:
+    def __init__(self, shape: NetworkShape, scale: Tensor, towers: int = 0) -> None:
         super().__init__(shape, scale)
+        self.options = {"towers": towers}
         self.query = QueryHead(self.trunk)
+        self.towers = TowerHead(self.trunk, towers) if towers else None
         with torch.no_grad():
             self.query.own.bias[-1] = 1 / scale[-1]
 
     def logits(self, known: Tensor, table: Tensor) -> Tensor:
         """Logits of each item being the best, `(..., items)`."""
         query: Tensor = self.query(known) * self.trunk.scale
-        return query @ table.T
+        logits = query @ table.T
+        if self.towers is not None:
+            logits = logits + self.towers(known, table * self.trunk.scale)
+        return logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +104,7 @@ class DPTRun(SupervisedRun[DPTConfig, BestItemNetwork]):
 
     def build(self) -> BestItemNetwork:
         """Memory and query."""
-        return BestItemNetwork(self.shape(), feature_scale(self.table))
+        return BestItemNetwork(self.shape(), feature_scale(self.table), self.config.towers)
 
     def slates(self, worth: Tensor, rng: torch.Generator) -> Tensor:
         """Training trials are those of the policy that will act."""
@@ -146,6 +155,6 @@ def load(path: str | Path, **options: Any) -> DPTPolicy:
     """Read a `DPTPolicy`; see `load_trial_policy`."""
 
     def build(shape: Any, scale: Tensor, own: dict[str, Any]) -> BestItemNetwork:
-        return BestItemNetwork(shape, scale)
+        return BestItemNetwork(shape, scale, **own)
 
     return load_trial_policy(DPTPolicy, path, build, **options)

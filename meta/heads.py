@@ -66,6 +66,30 @@ class QueryHead(nn.Module):
         return query
 
 
+class TowerHead(nn.Module):
+    """Scores that need not be linear in item features: a product of two towers.
+
+    One reads what is known of a user, the other an item's features, so that a catalogue that was
+    not there in training can be scored. Which item is best is seldom linear in features: of items
+    on a line those at the ends can be best, and those between them cannot.
+
+    Args:
+        trunk: gives what is known.
+        units: of the product.
+    """
+
+    def __init__(self, trunk: Trunk, units: int) -> None:
+        super().__init__()
+        self.user = _linear(trunk.known, units, 0.01)
+        first = _linear(trunk.shape.width, units, 1.0)
+        self.item = nn.Sequential(first, nn.SiLU(), _linear(units, units, 1.0))
+
+    def forward(self, known: Tensor, items: Tensor) -> Tensor:
+        """Scores `(..., items)` of items of scaled features `(items, width)`."""
+        scores: Tensor = self.user(known) @ self.item(items).mT
+        return scores
+
+
 class BeliefHead(nn.Module):
     """A Gaussian belief about the logit of a click on every item (or the mean of other feedback).
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from driftrec.meta import RL2, RL2Config, load
+from driftrec.meta.dpt import DPT, BestItemNetwork, DPTConfig
 from driftrec.meta.heads import HINTS, BeliefHead, QueryHead, ValueHead
 from driftrec.meta.network import ActorCritic
 from driftrec.meta.testing import check_policy, small_population
@@ -37,6 +38,21 @@ def test_a_hypernetwork_lets_memory_decide_how_the_situation_is_read_and_a_linea
     trunk = trunk_of()
     assert loss_after_fitting(QueryHead(trunk, "linear"), trunk) > 0.5
     assert loss_after_fitting(QueryHead(trunk, "hypernetwork"), trunk) < 0.1
+
+
+@pytest.mark.parametrize(("towers", "least"), [(0, np.log(3)), (16, np.log(2))])
+def test_towers_name_the_ends_of_a_line_and_a_linear_score_can_only_guess(towers, least):
+    torch.manual_seed(0)
+    network = BestItemNetwork(NetworkShape(slate=1, width=1, hidden=6), torch.ones(1), towers)
+    line = torch.tensor([[-1.0], [0.0], [1.0]])
+    known, best = torch.zeros(2, network.trunk.known), torch.tensor([0, 2])
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(400):
+        loss = torch.nn.functional.cross_entropy(network.logits(known, line), best)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() == pytest.approx(least, abs=0.01)
 
 
 @pytest.mark.parametrize("privileged", [True, False])
@@ -96,5 +112,18 @@ def test_every_kind_of_rl2_network_conforms_and_comes_back_from_its_file(options
     policy = RL2(config).fit(population, tmp_path)
     check_policy(policy, population)
     loaded = load(tmp_path)
+    for name, tensor in policy.network.state_dict().items():
+        assert np.array_equal(tensor, loaded.network.state_dict()[name]), name
+
+
+def test_a_dpt_with_towers_conforms_and_comes_back_from_its_file(tmp_path):
+    config = DPTConfig(
+        iterations=1, users=8, hidden=8, probes=3, validation_users=4, memory="gru", towers=5
+    )
+    population = small_population()
+    policy = DPT(config).fit(population, tmp_path)
+    check_policy(policy, population)
+    loaded = load(tmp_path)
+    assert "towers.item.0.weight" in policy.network.state_dict()
     for name, tensor in policy.network.state_dict().items():
         assert np.array_equal(tensor, loaded.network.state_dict()[name]), name
