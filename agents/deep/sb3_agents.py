@@ -10,6 +10,7 @@ from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from driftrec.agents.deep.bridge import RecommendationVecEnv
@@ -107,6 +108,8 @@ def make_agent(
         own["slate"] = reader.slate
     make: Any = kind
     agent: BaseAlgorithm = make(policy, env, seed=seed, device="cpu", policy_kwargs=own, **chosen)
+    # Its own logger would leave an empty folder among the temporary files for every training.
+    agent.set_logger(Logger(folder=None, output_formats=[]))
     return agent
 
 

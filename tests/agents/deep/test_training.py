@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,6 +51,14 @@ def test_who_says_what_they_want_gets_it(name, wishes, tmp_path):
     assert cost["user_steps"] > 0
     found = evaluate(method.policy(tmp_path), wishes, users=100, batch=100)
     assert found.reward.sum() / found.active.sum() > 0.95
+
+
+def test_a_training_leaves_nothing_among_the_temporary_files(wishes, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    replace(short("a2c"), steps=1600).fit(wishes, tmp_path / "run", seed=0, size="smoke")
+    assert not list(temporary.iterdir())
 
 
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("sac", "recurrent-ppo")]
