@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import torch
@@ -15,9 +16,7 @@ def check_counts(config: Any, *names: str) -> None:
     Raises:
         ValueError: naming the first that is.
     """
-    for name in names:
-        if not getattr(config, name) >= 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(config, name)}")
+    _check(config, names, lambda value: value >= 1, "be at least 1")
 
 
 def check_positive(config: Any, *names: str) -> None:
@@ -26,9 +25,7 @@ def check_positive(config: Any, *names: str) -> None:
     Raises:
         ValueError: naming the first that is not.
     """
-    for name in names:
-        if not getattr(config, name) > 0:
-            raise ValueError(f"{name} must be positive, got {getattr(config, name)}")
+    _check(config, names, lambda value: value > 0, "be positive")
 
 
 def check_not_negative(config: Any, *names: str) -> None:
@@ -37,9 +34,7 @@ def check_not_negative(config: Any, *names: str) -> None:
     Raises:
         ValueError: naming the first that is.
     """
-    for name in names:
-        if not getattr(config, name) >= 0:
-            raise ValueError(f"{name} must not be negative, got {getattr(config, name)}")
+    _check(config, names, lambda value: value >= 0, "not be negative")
 
 
 def check_fractions(config: Any, *names: str) -> None:
@@ -48,9 +43,13 @@ def check_fractions(config: Any, *names: str) -> None:
     Raises:
         ValueError: naming the first that does.
     """
+    _check(config, names, lambda value: 0 <= value <= 1, "lie in [0, 1]")
+
+
+def _check(config: Any, names: Sequence[str], holds: Callable[[float], bool], must: str) -> None:
     for name in names:
-        if not 0 <= getattr(config, name) <= 1:
-            raise ValueError(f"{name} must lie in [0, 1], got {getattr(config, name)}")
+        if not holds(value := getattr(config, name)):
+            raise ValueError(f"{name} must {must}, got {value}")
 
 
 def check_names(config: Any, **kinds: Any) -> None:

@@ -109,9 +109,9 @@ def page(plan: Plan, out: Path, static: Path) -> str:
 Regret of a trial, by expected rewards (Lee et al. 2023): Gaussian arms over 500 pulls, linear arms
 over 200; mean ± standard error over fresh bandits and training seeds. The target is the regret of
 the better of Thompson sampling and UCB (linear: of Thompson sampling), as measured here, plus 10%.
-DPT's memory is a GRU; one training acts by sampling, as in its training trials, and by argmax. On
-linear arms, which lie in a plane, it scores by {TOWERS["linear"]} units of towers, because which of
-them is best is not linear in their features. The amortised filter acts by UCB with a bonus of
+DPT's memory is a GRU; one training acts by sampling, as in its training trials, and by argmax.
+Linear arms lie in a plane, and which of them is best is not linear in their features: there it
+scores with {TOWERS["linear"]} units of towers. The amortised filter acts by UCB with a bonus of
 {BONUS:g} standard deviations. The verdict is on each.
 
 {table(headings, rows)}"""

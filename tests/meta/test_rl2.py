@@ -41,6 +41,15 @@ SMALL = RL2Config(
 )
 
 
+class KilledError(Exception):
+    pass
+
+
+def kill_after_three(iteration, *_):
+    if iteration == 3:
+        raise KilledError
+
+
 def small_population(**options):
     catalogue = synthetic_catalogue(30, np.random.default_rng(0), dimension=4, topics=3)
     personas = np.random.default_rng(1).standard_normal((3, 4))
@@ -89,13 +98,6 @@ def test_without_its_memory_the_bandit_policy_does_no_better_than_chance(bandit_
 def test_resumed_run_ends_with_the_weights_of_one_that_was_never_cut(tmp_path):
     population = small_population()
     whole = RL2(SMALL).fit(population, tmp_path / "whole")
-
-    class KilledError(Exception):
-        pass
-
-    def kill_after_three(iteration, *_):
-        if iteration == 3:
-            raise KilledError
 
     with pytest.raises(KilledError):
         RL2(SMALL).fit(population, tmp_path / "cut", progress=kill_after_three)
@@ -254,15 +256,13 @@ def test_a_run_that_began_from_a_policy_is_resumed_with_the_same_one(tmp_path):
 def test_a_training_of_an_earlier_version_resumes(tmp_path):
     population = small_population()
     whole = RL2(SMALL).fit(population, tmp_path / "whole")
-    run = RL2Run(Worker(), SMALL, population)
-    run.iterate()
-    run.iterate()
-    run.save(tmp_path)
+    with pytest.raises(KilledError):
+        RL2(SMALL).fit(population, tmp_path, progress=kill_after_three)
     path = tmp_path / "training.safetensors"
-    tensors, standing = read_checkpoint(path, run.kind)
+    tensors, standing = read_checkpoint(path, RL2Run.kind)
     for name in ("converged", "initial"):
         del standing[name]
-    content = {"kind": run.kind, "description": standing}
+    content = {"kind": RL2Run.kind, "description": standing}
     save_file(tensors, path, {FORMAT: json.dumps(content)})
     resumed = RL2(SMALL).fit(population, tmp_path, resume=True)
     for name, tensor in whole.network.state_dict().items():

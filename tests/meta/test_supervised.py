@@ -243,6 +243,7 @@ def test_thompson_draws_from_the_belief():
         (DPT, {"layers": 0}, "layers must be at least 1"),
         (DPT, {"schedule": "adaptive"}, "one of constant, linear, inverse-time, cosine"),
         (DPT, {"temperature": 0.0}, "temperature must be positive"),
+        (DPT, {"towers": -1}, "towers must not be negative, got -1"),
         (DPT, {"acting": "ucb"}, "acting must be one of greedy, sample"),
     ],
 )
